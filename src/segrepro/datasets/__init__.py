@@ -1,0 +1,1 @@
+"""One file per data set: ``CARD``, ``SOURCES`` and ``iter_cases(raw)``."""

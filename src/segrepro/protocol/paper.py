@@ -1,0 +1,162 @@
+"""One paper: what it did, what it claims, where it is silent or contradicts itself."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, PositiveInt, model_validator
+
+from segrepro.protocol._frozen import Frozen
+from segrepro.protocol.data import DatasetProtocol, Name
+from segrepro.protocol.recipe import Recipe
+
+
+class Citation(Frozen):
+    """Who wrote it and where it stands."""
+
+    title: str
+    authors: tuple[str, ...]
+    year: int
+    venue: str
+    doi: str = ""
+    url: str = ""
+
+
+class CountedWith(Frozen):
+    """The input for which a paper states a network's size."""
+
+    channels: PositiveInt
+    classes: PositiveInt = 1
+    size: Annotated[tuple[PositiveInt, ...], Field(min_length=2, max_length=3)]
+    """Rows and columns (or depth, rows, columns), in pixels; for the multiply-adds only."""
+
+
+class ModelProtocol(Frozen):
+    """A named variant of a network."""
+
+    label: str
+    network: Name
+    options: dict[str, Any] = {}
+    counted_with: CountedWith
+    datasets: tuple[str, ...] | None = None
+    """Where the paper runs it; ``None`` means on each of its data sets."""
+
+
+class Scoring(Frozen):
+    """What is measured, on which grid, with which convention for empty masks."""
+
+    metrics: Annotated[tuple[str, ...], Field(min_length=1)]
+    grid: Literal["slice"] = "slice"
+    """``slice``: at the size that the network sees, as the paper did."""
+    when_both_empty: float = 1.0
+    """The value of an overlap metric if neither mask holds a pixel."""
+
+
+class Claim(Frozen):
+    """One published number."""
+
+    id: Name
+    source: str
+    """Where it is printed: ``"Table 4, row 4"``."""
+    dataset: str | None = None
+    model: str
+    class_: Annotated[str | None, Field(alias="class")] = None
+    measure: Literal["mean", "relative_improvement", "parameters"] = "mean"
+    """``mean``: of the runs' means. ``relative_improvement``: in percent, of `model` over `baseline`."""
+    metric: str
+    baseline: str | None = None
+    published: float
+    spread: float | None = None
+    """What the paper prints after the plus-minus sign, in the unit of `published`."""
+    unit: Literal["fraction", "percent", "count"]
+    note: str = ""
+
+    @model_validator(mode="after")
+    def _measure_is_complete(self) -> Self:
+        if (self.measure == "relative_improvement") != (self.baseline is not None):
+            raise ValueError(f"claim {self.id}: a relative improvement, and only that, has a baseline")
+        if self.measure != "parameters" and self.dataset is None:
+            raise ValueError(f"claim {self.id}: say which dataset it is about")
+        return self
+
+
+class TableSpec(Frozen):
+    """A table to make; `kind` is a file of ``segrepro.tables``."""
+
+    kind: Name
+    title: str
+    metric: str = "jaccard"
+
+
+class FigureSpec(Frozen):
+    """A figure to make; `kind` is a file of ``segrepro.figures``."""
+
+    kind: Name
+    title: str
+    metric: str = "jaccard"
+    cases: PositiveInt = 3
+    """How many images a qualitative panel shows."""
+
+
+class Unstated(Frozen):
+    """Something the paper does not say, and what we do."""
+
+    what: str
+    choice: str
+    why: str
+
+
+class Contradiction(Frozen):
+    """Something the paper (or its code) says in two ways, and what we do."""
+
+    where: str
+    says: str
+    but: str
+    choice: str
+
+
+class Demo(Frozen):
+    """What the demo tier shrinks."""
+
+    cases: dict[str, PositiveInt]
+    """How many phantom cases to write, per data set; data sets not named here have no demo."""
+    seed: int = 0
+    folds: PositiveInt
+    """How many of the folds are run."""
+    changes: dict[str, Any] = {}
+    """Laid over the paper's own keys and parsed by the same types."""
+
+
+class Paper(Frozen):
+    """A file of ``config/papers/``."""
+
+    name: Name
+    citation: Citation
+    datasets: dict[str, DatasetProtocol]
+    models: dict[str, ModelProtocol]
+    recipe: Recipe
+    scoring: Scoring
+    tables: dict[str, TableSpec]
+    figures: dict[str, FigureSpec]
+    claims: tuple[Claim, ...]
+    unstated: tuple[Unstated, ...] = ()
+    contradictions: tuple[Contradiction, ...] = ()
+    demo: Demo
+
+    @model_validator(mode="after")
+    def _names_are_defined(self) -> Self:
+        ids = [claim.id for claim in self.claims]
+        if repeated := sorted({i for i in ids if ids.count(i) > 1}):
+            raise ValueError(f"claim ids repeat: {', '.join(repeated)}")
+        for claim in self.claims:
+            for model in filter(None, (claim.model, claim.baseline)):
+                if model not in self.models:
+                    raise ValueError(f"claim {claim.id}: no model {model!r} in this paper")
+            if claim.dataset is not None and claim.dataset not in self.datasets:
+                raise ValueError(f"claim {claim.id}: no dataset {claim.dataset!r} in this paper")
+        for name, model in self.models.items():
+            for dataset in model.datasets or ():
+                if dataset not in self.datasets:
+                    raise ValueError(f"model {name}: no dataset {dataset!r} in this paper")
+        for dataset in self.demo.cases:
+            if dataset not in self.datasets:
+                raise ValueError(f"demo: no dataset {dataset!r} in this paper")
+        return self

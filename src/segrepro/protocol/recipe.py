@@ -1,0 +1,44 @@
+"""How a paper trains."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from segrepro.protocol._frozen import Frozen
+from segrepro.protocol.data import Name
+
+Checkpoint = Literal["last", "best_validation", "best_on_reported_fold"]
+
+
+class Adam(Frozen):
+    """Kingma and Ba 2015; the defaults are that paper's."""
+
+    name: Literal["adam"] = "adam"
+    learning_rate: PositiveFloat = 1e-3
+    beta1: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    beta2: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    epsilon: PositiveFloat = 1e-8
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+
+
+class LossProtocol(Frozen):
+    """A file of ``segrepro.losses`` and its options."""
+
+    name: Name
+    options: dict[str, Any] = {}
+
+
+class Recipe(Frozen):
+    """Everything between a fresh network and its weights."""
+
+    epochs: PositiveInt
+    batch_size: PositiveInt
+    optimiser: Adam = Adam()
+    loss: LossProtocol
+    checkpoint: Checkpoint
+    """Which weights are reported. ``best_on_reported_fold`` chooses on the cases it reports: optimistic."""
+    monitor: Name = "jaccard"
+    """The metric, averaged over images and classes, by which a best epoch is chosen."""
+    threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    precision: Literal["fp32", "bf16"] = "fp32"
+    seed: int = 0
