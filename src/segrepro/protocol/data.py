@@ -14,8 +14,8 @@ class Slicing(Frozen):
 
     name: Name
     """The folder below ``data/slices/{dataset}/``; two papers may share it only if all else agrees."""
-    size: tuple[PositiveInt, PositiveInt]
-    """Rows and columns after resizing, in pixels (not width and height)."""
+    size: Annotated[tuple[PositiveInt, ...], Field(min_length=2, max_length=3)]
+    """Rows and columns (or depth, rows, columns) after resizing, in pixels; not width and height."""
     image_resize: Literal["area", "linear", "cubic", "nearest"] = "area"
     mask_resize: Literal["area_majority", "nearest"] = "area_majority"
     """``area_majority``: a pixel has the class that covers at least half of its area, else background."""
