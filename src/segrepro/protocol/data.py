@@ -13,12 +13,12 @@ class Slicing(Frozen):
     """How converted cases become the arrays that a network sees."""
 
     name: Name
-    """The folder below ``data/slices/{dataset}/``; two papers may share it only if all else agrees."""
+    """The folder below ``data/slices/{dataset}/``; papers that share it agree on all the rest."""
     size: Annotated[tuple[PositiveInt, ...], Field(min_length=2, max_length=3)]
-    """Rows and columns (or depth, rows, columns) after resizing, in pixels; not width and height."""
+    """Rows and columns (or depth, rows, columns) after resizing, in pixels; never width first."""
     image_resize: Literal["area", "linear", "cubic", "nearest"] = "area"
     mask_resize: Literal["area_majority", "nearest"] = "area_majority"
-    """``area_majority``: a pixel has the class that covers at least half of its area, else background."""
+    """``area_majority``: the class that covers at least half of a pixel's area, else background."""
     keep: Literal["all", "with_label"] = "all"
 
 
@@ -28,7 +28,7 @@ class Split(Frozen):
     kind: Literal["k_fold"] = "k_fold"
     folds: Annotated[int, Field(ge=2)]
     unit: Literal["group", "case"] = "group"
-    """``group``: no patient, sequence or block straddles folds. ``case`` is what leaks; some papers did it."""
+    """``group``: no patient, sequence or block straddles folds. ``case`` leaks, as some do."""
     seed: int = 0
 
 

@@ -1,5 +1,6 @@
 """One paper: what it did, what it claims, where it is silent or contradicts itself."""
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PositiveInt, model_validator
@@ -34,7 +35,7 @@ class ModelProtocol(Frozen):
 
     label: str
     network: Name
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = Field(default_factory=dict)
     counted_with: CountedWith
     datasets: tuple[str, ...] | None = None
     """Where the paper runs it; ``None`` means on each of its data sets."""
@@ -60,7 +61,7 @@ class Claim(Frozen):
     model: str
     class_: Annotated[str | None, Field(alias="class")] = None
     measure: Literal["mean", "relative_improvement", "parameters"] = "mean"
-    """``mean``: of the runs' means. ``relative_improvement``: in percent, of `model` over `baseline`."""
+    """``mean``: of the runs' means. ``relative_improvement``: of `model` over `baseline`."""
     metric: str
     baseline: str | None = None
     published: float
@@ -72,7 +73,9 @@ class Claim(Frozen):
     @model_validator(mode="after")
     def _measure_is_complete(self) -> Self:
         if (self.measure == "relative_improvement") != (self.baseline is not None):
-            raise ValueError(f"claim {self.id}: a relative improvement, and only that, has a baseline")
+            raise ValueError(
+                f"claim {self.id}: a relative improvement, and only that, has a baseline"
+            )
         if self.measure != "parameters" and self.dataset is None:
             raise ValueError(f"claim {self.id}: say which dataset it is about")
         return self
@@ -121,7 +124,7 @@ class Demo(Frozen):
     seed: int = 0
     folds: PositiveInt
     """How many of the folds are run."""
-    changes: dict[str, Any] = {}
+    changes: dict[str, Any] = Field(default_factory=dict)
     """Laid over the paper's own keys and parsed by the same types."""
 
 
@@ -146,17 +149,19 @@ class Paper(Frozen):
         ids = [claim.id for claim in self.claims]
         if repeated := sorted({i for i in ids if ids.count(i) > 1}):
             raise ValueError(f"claim ids repeat: {', '.join(repeated)}")
-        for claim in self.claims:
-            for model in filter(None, (claim.model, claim.baseline)):
-                if model not in self.models:
-                    raise ValueError(f"claim {claim.id}: no model {model!r} in this paper")
-            if claim.dataset is not None and claim.dataset not in self.datasets:
-                raise ValueError(f"claim {claim.id}: no dataset {claim.dataset!r} in this paper")
-        for name, model in self.models.items():
-            for dataset in model.datasets or ():
-                if dataset not in self.datasets:
-                    raise ValueError(f"model {name}: no dataset {dataset!r} in this paper")
-        for dataset in self.demo.cases:
-            if dataset not in self.datasets:
-                raise ValueError(f"demo: no dataset {dataset!r} in this paper")
+        for where, kind, name in self._references():
+            known = self.models if kind == "model" else self.datasets
+            if name not in known:
+                raise ValueError(f"{where}: no {kind} {name!r} in this paper")
         return self
+
+    def _references(self) -> Iterator[tuple[str, str, str]]:
+        """Yield (where, "model" or "dataset", name) for every name that must be defined."""
+        for claim in self.claims:
+            where = f"claim {claim.id}"
+            yield from ((where, "model", name) for name in (claim.model, claim.baseline) if name)
+            if claim.dataset is not None:
+                yield where, "dataset", claim.dataset
+        for name, model in self.models.items():
+            yield from ((f"model {name}", "dataset", dataset) for dataset in model.datasets or ())
+        yield from (("demo", "dataset", dataset) for dataset in self.demo.cases)

@@ -25,7 +25,7 @@ class LossProtocol(Frozen):
     """A file of ``segrepro.losses`` and its options."""
 
     name: Name
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = Field(default_factory=dict)
 
 
 class Recipe(Frozen):
@@ -36,7 +36,7 @@ class Recipe(Frozen):
     optimiser: Adam = Adam()
     loss: LossProtocol
     checkpoint: Checkpoint
-    """Which weights are reported. ``best_on_reported_fold`` chooses on the cases it reports: optimistic."""
+    """Which weights count. ``best_on_reported_fold`` chooses on what it reports: optimistic."""
     monitor: Name = "jaccard"
     """The metric, averaged over images and classes, by which a best epoch is chosen."""
     threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5

@@ -6,7 +6,7 @@ exactly the stages whose part it touches.
 
 from typing import Any
 
-from pydantic import PositiveInt
+from pydantic import Field, PositiveInt
 
 from segrepro.protocol._frozen import Frozen
 from segrepro.protocol.data import Normalisation, Slicing, Split
@@ -46,7 +46,7 @@ class Network(Frozen):
     """Which network to build."""
 
     name: str
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = Field(default_factory=dict)
 
 
 class TrainStage(Frozen):

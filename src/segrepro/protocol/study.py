@@ -1,0 +1,187 @@
+"""A study: a paper at a tier, and the part of it that each arrow uses."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from segrepro import registry
+from segrepro.errors import UserError
+from segrepro.protocol import stages
+from segrepro.protocol.data import DatasetProtocol
+from segrepro.protocol.paper import ModelProtocol, Paper
+from segrepro.protocol.settings import Settings, validation_message
+
+DEMO = "-demo"
+PHANTOM = "-phantom"
+
+
+def load_paper(path: Path, *, demo: bool = False) -> Paper:
+    """Read one paper's YAML; with `demo`, lay its ``demo.changes`` over it first.
+
+    Raises
+    ------
+    UserError
+        If there is no such file, it is no YAML, or a key or value is wrong.
+    """
+    if not path.is_file():
+        known = sorted(other.stem for other in path.parent.glob("*.yaml"))
+        registry.check_known(path.stem, known, kind="paper")
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        paper = Paper.model_validate(content)
+        if demo:
+            paper = Paper.model_validate(_laid_over(content, paper.demo.changes))
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} is no YAML: {str(error).splitlines()[0]}.", "Mend it.") from error
+    except ValidationError as error:
+        raise validation_message(error, where=str(path), model=Paper) from error
+    if paper.name != path.stem:
+        raise UserError(f"{path} calls itself {paper.name!r}.", "Give file and name the same name.")
+    return paper
+
+
+def _laid_over(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in changes.items():
+        below = merged.get(key)
+        both = isinstance(value, Mapping) and isinstance(below, Mapping)
+        merged[key] = _laid_over(below, value) if both else value  # type: ignore[arg-type]
+    return merged
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """A paper at a tier, narrowed and shortened by settings.
+
+    Names of data sets in the public methods are those of the paths: with ``-phantom`` in the demo.
+    """
+
+    paper: Paper
+    settings: Settings
+
+    @classmethod
+    def named(cls, name: str, *, papers: Path, settings: Settings) -> "Study":
+        """Return the study that ``results/{name}`` holds."""
+        tier = "demo" if name.endswith(DEMO) else "paper"
+        settings = settings.model_copy(update={"tier": tier})
+        paper = load_paper(papers / f"{name.removesuffix(DEMO)}.yaml", demo=tier == "demo")
+        study = cls(paper=paper, settings=settings)
+        study.check()
+        return study
+
+    @property
+    def is_demo(self) -> bool:
+        """Whether phantoms take the place of the real data."""
+        return self.settings.tier == "demo"
+
+    @property
+    def suffix(self) -> str:
+        """What the tier appends to a data set's name."""
+        return PHANTOM if self.is_demo else ""
+
+    @property
+    def name(self) -> str:
+        """The folder below ``results``."""
+        return self.paper.name + (DEMO if self.is_demo else "")
+
+    def check(self) -> None:
+        """Refuse names that this paper or this version does not know."""
+        for name in self.settings.datasets:
+            registry.check_known(name, list(self.paper.datasets), kind="data set")
+            registry.check_known(name, registry.names("segrepro.datasets"), kind="data set")
+        for name in self.settings.models:
+            registry.check_known(name, list(self.paper.models), kind="model")
+            network = self.paper.models[name].network
+            registry.check_known(network, registry.names("segrepro.models"), kind="model")
+        registry.check_known(
+            self.paper.recipe.loss.name, registry.names("segrepro.losses"), kind="loss"
+        )
+
+    @cached_property
+    def absent(self) -> dict[str, str]:
+        """Return each data set and model of the paper that is not run, with the reason."""
+        reasons: dict[str, str] = {}
+        converters = registry.names("segrepro.datasets")
+        networks = registry.names("segrepro.models")
+        for name in self.paper.datasets:
+            if name not in converters:
+                reasons[name] = f"this version has no converter for {name}"
+            elif self.settings.datasets and name not in self.settings.datasets:
+                reasons[name] = f"{name} was not selected for this run"
+            elif self.is_demo and name not in self.paper.demo.cases:
+                reasons[name] = f"{name} is not part of the demo"
+        for name, model in self.paper.models.items():
+            if model.network not in networks:
+                reasons[name] = f"this version has no network {model.network}"
+            elif self.settings.models and name not in self.settings.models:
+                reasons[name] = f"{name} was not selected for this run"
+        return reasons
+
+    @cached_property
+    def datasets(self) -> dict[str, DatasetProtocol]:
+        """Return the data sets in this run, by their names in the paths."""
+        absent = self.absent
+        return {
+            name + self.suffix: protocol
+            for name, protocol in self.paper.datasets.items()
+            if name not in absent
+        }
+
+    @cached_property
+    def models(self) -> dict[str, ModelProtocol]:
+        """Return the named variants in this run."""
+        absent = self.absent
+        return {name: model for name, model in self.paper.models.items() if name not in absent}
+
+    def run_names(self, dataset: str) -> tuple[str, ...]:
+        """Return ``fold0``, ``fold1``, ... as far as this run goes."""
+        return tuple(f"fold{fold}" for fold in range(self._folds(self.dataset(dataset))))
+
+    def _folds(self, protocol: DatasetProtocol) -> int:
+        wanted = [protocol.split.folds, self.settings.folds or protocol.split.folds]
+        if self.is_demo:
+            wanted.append(self.paper.demo.folds)
+        return min(wanted)
+
+    @cached_property
+    def runs(self) -> tuple[stages.RunRef, ...]:
+        """Return every run: data set by data set, model by model."""
+        return tuple(
+            stages.RunRef(dataset=dataset, model=name, run=run)
+            for dataset in self.datasets
+            for name, model in self.models.items()
+            if model.datasets is None or dataset.removesuffix(PHANTOM) in model.datasets
+            for run in self.run_names(dataset)
+        )
+
+    def dataset(self, dataset: str) -> DatasetProtocol:
+        """Return one data set's protocol."""
+        registry.check_known(dataset, list(self.datasets), kind=f"data set of {self.name}")
+        return self.datasets[dataset]
+
+    def model(self, model: str) -> ModelProtocol:
+        """Return one variant's protocol."""
+        registry.check_known(model, list(self.models), kind=f"model of {self.name}")
+        return self.models[model]
+
+    def shortened(self) -> tuple[str, ...]:
+        """Return, in words, how this run falls short of the paper's own protocol."""
+        words = []
+        epochs, published = self.recipe_epochs(), self.paper.recipe.epochs
+        if epochs != published:
+            words.append(f"{epochs} of {published} epochs")
+        precision = self.settings.precision or self.paper.recipe.precision
+        if precision != self.paper.recipe.precision:
+            words.append(f"{precision} instead of {self.paper.recipe.precision}")
+        cut = {(self._folds(d), d.split.folds) for d in self.datasets.values()}
+        words += [f"{run} of {full} folds" for run, full in sorted(cut) if run < full]
+        return tuple(words)
+
+    def recipe_epochs(self) -> int:
+        """Return the number of epochs of this run."""
+        return self.settings.epochs or self.paper.recipe.epochs

@@ -1,0 +1,25 @@
+"""Fill the ledger: each published number beside ours, with a verdict.
+
+INPUT   the scores of every run and the complexity of every model
+OUTPUT  results/{study}/claims.csv
+"""
+
+
+rule claims:
+    input:
+        scores=dag.of_runs("scores.parquet"),
+        complexity=dag.complexities,
+    output:
+        ledger="results/{study}/claims.csv",
+    log:
+        "logs/{study}/claims.log",
+    localrule: True
+    params:
+        protocol=dag.claims_protocol,
+        code=code_digest("segrepro.claims.ledger"),
+        overrides=dag.overrides,
+    message:
+        "Filling the ledger of {wildcards.study}"
+    shell:
+        "python -m segrepro claims {wildcards.study} {params.overrides}"
+        " --results results/{wildcards.study} --out {output.ledger} 2> {log}"

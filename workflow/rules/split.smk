@@ -1,0 +1,23 @@
+"""Deal cases to folds; no group straddles them.
+
+INPUT   data/cases/{dataset}/cases.csv
+OUTPUT  data/splits/{study}/{dataset}.csv (run, case_id, group_id, part)
+"""
+
+
+rule split:
+    input:
+        cases="data/cases/{dataset}/cases.csv",
+    output:
+        split="data/splits/{study}/{dataset}.csv",
+    log:
+        "logs/{study}/split/{dataset}.log",
+    localrule: True
+    params:
+        protocol=dag.split_protocol,
+        code=code_digest("segrepro.splits.make"),
+    message:
+        "Splitting {wildcards.dataset} for {wildcards.study}"
+    shell:
+        "python -m segrepro split {wildcards.study}/{wildcards.dataset}"
+        " --protocol {params.protocol:q} --cases {input.cases} --out {output.split} 2> {log}"
