@@ -182,7 +182,7 @@ def split(
     address: Annotated[str, typer.Argument(help="STUDY/DATASET")],
     protocol: Protocol = None,
     overrides: Overrides = None,
-    cases: Folder = None,
+    slices: Folder = None,
     out: Folder = None,
 ) -> None:
     """Deal cases to folds.
@@ -199,7 +199,7 @@ def split(
     )
     make.make_split(
         stage,
-        cases=cases or layout.cases(dataset) / "cases.csv",
+        slices_or_cases=(slices or _slices(study, dataset, overrides)) / "slices.parquet",
         out=out or layout.split(study, dataset),
     )
 
@@ -358,6 +358,7 @@ def tables(
     name: Annotated[str | None, typer.Argument(help="By default every table.")] = None,
     overrides: Overrides = None,
     results: Folder = None,
+    claims: Folder = None,
     out: Folder = None,
 ) -> None:
     """Make a paper's tables.
@@ -369,7 +370,12 @@ def tables(
     chosen = _study(study, overrides)
     folder = results or layout.results(study)
     for table in [name] if name else chosen.paper.tables:
-        kinds.make(parts.table_stage(chosen, table), results=folder, out=out or folder / "tables")
+        kinds.make(
+            parts.table_stage(chosen, table),
+            results=folder,
+            claims=claims or folder / "claims.csv",
+            out=out or folder / "tables",
+        )
 
 
 @app.command()
@@ -378,6 +384,7 @@ def figures(
     name: Annotated[str | None, typer.Argument(help="By default every figure.")] = None,
     overrides: Overrides = None,
     results: Folder = None,
+    claims: Folder = None,
     out: Folder = None,
 ) -> None:
     """Draw a paper's figures.
@@ -392,6 +399,7 @@ def figures(
         kinds.make(
             parts.figure_stage(chosen, figure),
             results=folder,
+            claims=claims or folder / "claims.csv",
             slices={
                 dataset: layout.slices(dataset, protocol.slicing.name)
                 for dataset, protocol in chosen.datasets.items()

@@ -32,4 +32,4 @@ rule figures:
         "Drawing {wildcards.figure} of {wildcards.study}"
     shell:
         "python -m segrepro figures {wildcards.study} {wildcards.figure} {params.overrides}"
-        " --results results/{wildcards.study} --out $(dirname {output.svg}) 2> {log}"
+        " --results results/{wildcards.study} --claims {input.ledger} --out $(dirname {output.svg}) 2> {log}"

@@ -1,13 +1,13 @@
 """Deal cases to folds; no group straddles them.
 
-INPUT   data/cases/{dataset}/cases.csv
+INPUT   the slices that the study uses: a case without a slice is in no fold
 OUTPUT  data/splits/{study}/{dataset}.csv (run, case_id, group_id, part)
 """
 
 
 rule split:
     input:
-        cases="data/cases/{dataset}/cases.csv",
+        table=dag.slices_file("slices.parquet"),
     output:
         split="data/splits/{study}/{dataset}.csv",
     log:
@@ -20,4 +20,4 @@ rule split:
         "Splitting {wildcards.dataset} for {wildcards.study}"
     shell:
         "python -m segrepro split {wildcards.study}/{wildcards.dataset}"
-        " --protocol {params.protocol:q} --cases {input.cases} --out {output.split} 2> {log}"
+        " --protocol {params.protocol:q} --slices $(dirname {input.table}) --out {output.split} 2> {log}"

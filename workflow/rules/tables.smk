@@ -31,4 +31,4 @@ rule tables:
         "Making {wildcards.table} of {wildcards.study}"
     shell:
         "python -m segrepro tables {wildcards.study} {wildcards.table} {params.overrides}"
-        " --results results/{wildcards.study} --out $(dirname {output.csv}) 2> {log}"
+        " --results results/{wildcards.study} --claims {input.ledger} --out $(dirname {output.csv}) 2> {log}"

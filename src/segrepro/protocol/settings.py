@@ -54,7 +54,8 @@ def parse_settings(values: Mapping[str, Any]) -> Settings:
 
 def validation_message(error: ValidationError, *, where: str, model: type[Frozen]) -> UserError:
     """Return the first thing that pydantic found, as a fact and a cure."""
-    first = error.errors()[0]
+    # A misspelt key also leaves the right one missing: the misspelling is what to show.
+    first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
     key = ".".join(str(part) for part in first["loc"])
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     if first["type"] == "extra_forbidden":

@@ -1,0 +1,131 @@
+"""From a paper's YAML and settings to what is run."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from segrepro.errors import UserError
+from segrepro.protocol import parts
+from segrepro.protocol.dag import Dag
+from segrepro.protocol.settings import Settings, parse_settings
+from segrepro.protocol.study import Study, load_paper
+
+PAPERS = Path(__file__).parents[2] / "config/papers"
+
+
+def study(name: str = "multiresunet", **settings: object) -> Study:
+    return Study.named(name, papers=PAPERS, settings=parse_settings(settings))
+
+
+def test_lists_on_the_command_line_are_split_at_commas() -> None:
+    assert parse_settings({"models": "unet, multiresunet"}).models == ("unet", "multiresunet")
+    assert parse_settings({"models": "all"}).models == ()
+    assert parse_settings({"epochs": "3"}).epochs == 3
+
+
+def test_overrides_say_only_what_was_set() -> None:
+    settings = Settings(tier="paper", papers=("multiresunet",), datasets=("a", "b"), epochs=3)
+    assert settings.overrides() == "--set datasets=a,b --set epochs=3"
+
+
+def test_a_misspelt_setting_is_an_error() -> None:
+    with pytest.raises(UserError, match="unknown key 'epoch'"):
+        parse_settings({"epoch": 3})
+
+
+def test_a_misspelt_key_in_a_paper_names_the_key(tmp_path: Path) -> None:
+    text = (PAPERS / "multiresunet.yaml").read_text(encoding="utf-8")
+    (tmp_path / "multiresunet.yaml").write_text(text.replace("batch_size:", "batchsize:"))
+    with pytest.raises(UserError, match=r"unknown key 'recipe\.batchsize'"):
+        load_paper(tmp_path / "multiresunet.yaml")
+
+
+def test_a_file_that_is_no_yaml_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text("a: [1,")
+    with pytest.raises(UserError, match="is no YAML"):
+        load_paper(tmp_path / "p.yaml")
+
+
+def test_an_unknown_paper_lists_the_known() -> None:
+    with pytest.raises(UserError, match=r"unknown paper 'multires'") as raised:
+        study("multires")
+    assert "multiresunet" in raised.value.cure
+
+
+def test_the_paper_tier_runs_five_folds_of_both_networks() -> None:
+    runs = study(datasets="isbi2012").runs
+    assert [(r.dataset, r.model, r.run) for r in runs if r.run == "fold4"] == [
+        ("isbi2012", "unet", "fold4"),
+        ("isbi2012", "multiresunet", "fold4"),
+    ]
+    assert len(runs) == 10
+
+
+def test_a_shortened_run_says_so() -> None:
+    assert study(datasets="isbi2012").shortened() == ()
+    short = study(datasets="isbi2012", epochs=3, folds=1, precision="bf16")
+    assert short.shortened() == ("3 of 150 epochs", "bf16 instead of fp32", "1 of 5 folds")
+    assert parts.train_stage(short, "isbi2012", "unet", "fold0").recipe.epochs == 3
+
+
+def test_the_demo_uses_phantoms_through_the_same_types() -> None:
+    demo = study("multiresunet-demo")
+    assert list(demo.datasets) == ["isbi2012-phantom"]
+    assert demo.dataset("isbi2012-phantom").slicing.size == (64, 64)
+    assert demo.paper.recipe.loss == study().paper.recipe.loss
+
+
+def test_what_is_not_run_has_a_reason() -> None:
+    absent = study(datasets="isbi2012").absent
+    assert "isbi2012" not in absent
+    assert "no converter" in absent["brats2017"]
+
+
+def test_an_expected_number_is_no_part_of_training() -> None:
+    one = study()
+    claims = tuple(c.model_copy(update={"published": 1.0}) for c in one.paper.claims)
+    other = Study(paper=one.paper.model_copy(update={"claims": claims}), settings=one.settings)
+    where = ("isbi2012", "unet", "fold0")
+    assert parts.train_stage(one, *where) == parts.train_stage(other, *where)
+    assert parts.claims_stage(one) != parts.claims_stage(other)
+
+
+def test_narrowing_a_run_changes_no_training() -> None:
+    where = ("isbi2012", "unet", "fold0")
+    narrow = study(datasets="isbi2012", models="unet", folds=1)
+    assert parts.train_stage(study(), *where) == parts.train_stage(narrow, *where)
+
+
+def test_an_unknown_model_in_the_settings_lists_the_known() -> None:
+    with pytest.raises(UserError, match="unknown model 'unett'"):
+        Dag({"models": "unett"}, papers=PAPERS)
+
+
+def test_settings_that_select_nothing_are_an_error(tmp_path: Path) -> None:
+    text = (PAPERS / "multiresunet.yaml").read_text(encoding="utf-8")
+    nowhere = text.replace("datasets: [isic2018, cvc_clinicdb, murphy, isbi2012]", "datasets: []")
+    (tmp_path / "multiresunet.yaml").write_text(nowhere)
+    with pytest.raises(UserError, match="select no run"):
+        Dag({"tier": "paper", "datasets": "isbi2012"}, papers=tmp_path)
+
+
+def test_two_papers_must_mean_the_same_by_a_slicing() -> None:
+    first = study()
+    data = first.paper.datasets["isbi2012"]
+    slicing = data.slicing.model_copy(update={"image_resize": "nearest"})
+    datasets = {"isbi2012": data.model_copy(update={"slicing": slicing})}
+    paper = first.paper.model_copy(update={"name": "other", "datasets": datasets})
+    second = Study(paper=paper, settings=first.settings)
+    with pytest.raises(UserError, match="mean different things by slicing '256x256'"):
+        parts.named_slicing((first, second), "isbi2012", "256x256")
+
+
+def test_the_dag_names_the_files_of_a_run() -> None:
+    dag = Dag({"tier": "paper", "datasets": "isbi2012", "folds": 1}, papers=PAPERS)
+    wildcards = SimpleNamespace(study="multiresunet", dataset="isbi2012", model="unet", run="fold0")
+    assert dag.slices_file("images.npy")(wildcards) == "data/slices/isbi2012/256x256/images.npy"
+    assert dag.of_runs("scores.parquet")(wildcards) == [
+        "results/multiresunet/isbi2012/unet/fold0/scores.parquet",
+        "results/multiresunet/isbi2012/multiresunet/fold0/scores.parquet",
+    ]
