@@ -1,4 +1,4 @@
-"""What a data-set file offers: a card, its sources and its cases."""
+"""What a data-set file offers: a card, its sources, its layouts and its cases."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -40,6 +40,18 @@ class Source:
     bytes: int | None = None
     how: str = ""
     """How to ask for it where it cannot be downloaded without an account."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """One way in which the raw files of a data set lie in their folder."""
+
+    name: str
+    """In words, for messages: ``"tif stacks"``."""
+    required: tuple[str, ...]
+    """Glob patterns relative to the raw folder; each must match a file."""
+    optional: tuple[str, ...] = ()
+    """Patterns of files that belong to the data set, but without which cases can be made."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,1 @@
+"""Weights and images to masks, and what a network costs."""

@@ -1,0 +1,1 @@
+"""Cases in, arrays of one size out: what a network sees."""

@@ -1,0 +1,1 @@
+"""Means, spreads and intervals over runs."""

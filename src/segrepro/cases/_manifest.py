@@ -1,0 +1,82 @@
+"""The manifest of a raw folder: which bytes we started from."""
+
+import csv
+import io
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from segrepro.datasets._progress import progress
+from segrepro.errors import UserError
+from segrepro.files import sha256_of, write_text
+
+COLUMNS = ("path", "bytes", "sha256")
+CURE = "Run `segrepro fetch` again (`segrepro phantom` for a phantom), then convert."
+
+
+def write_manifest(raw: Path, manifest: Path) -> None:
+    """Write path, size and SHA-256 of every file below `raw`, hidden ones not counted.
+
+    Parameters
+    ----------
+    raw
+        Folder of a data set's raw files.
+    manifest
+        CSV to write; its paths are relative to `raw`, with forward slashes, sorted.
+    """
+    paths = list(_files(raw))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for path in progress(paths, total=len(paths), what="manifest"):
+        writer.writerow([_name(path, raw), path.stat().st_size, sha256_of(path)])
+    write_text(manifest, text.getvalue())
+
+
+def check_manifest(raw: Path, manifest: Path) -> None:
+    """Refuse raw files that are not those of the manifest.
+
+    Raises
+    ------
+    UserError
+        If a file is missing, was changed, or is not listed; it names the first such file.
+    """
+    listed = _read(manifest)
+    if unlisted := [path for path in _files(raw) if _name(path, raw) not in listed]:
+        raise UserError(f"{unlisted[0]} is not listed in {manifest}.", CURE)
+    for name, (size, sha256) in progress(listed.items(), total=len(listed), what="check raw"):
+        path = raw / name
+        if not path.is_file():
+            raise UserError(f"{path} is missing, though {manifest} lists it.", CURE)
+        if path.stat().st_size != size:
+            raise UserError(
+                f"{path} has {path.stat().st_size} bytes, not the {size} of {manifest}.", CURE
+            )
+        if sha256_of(path) != sha256:
+            raise UserError(f"{path} changed: its SHA-256 is not that of {manifest}.", CURE)
+
+
+def _read(manifest: Path) -> dict[str, tuple[int, str]]:
+    try:
+        with manifest.open(newline="", encoding="utf-8") as handle:
+            return {
+                row["path"]: (int(row["bytes"]), row["sha256"]) for row in csv.DictReader(handle)
+            }
+    except FileNotFoundError as error:
+        raise UserError(f"there is no {manifest}.", CURE) from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{manifest} is no manifest (path,bytes,sha256).", CURE) from error
+
+
+def _files(raw: Path) -> Iterator[Path]:
+    # Links are followed here: DVC places its own, and users link folders on a larger disk.
+    walk = os.walk(raw, followlinks=True)
+    paths = (Path(folder) / name for folder, _, names in walk for name in names)
+    for path in sorted(paths, key=lambda path: _name(path, raw)):
+        hidden = any(part.startswith(".") for part in path.relative_to(raw).parts)
+        if path.is_file() and not hidden:
+            yield path
+
+
+def _name(path: Path, raw: Path) -> str:
+    return path.relative_to(raw).as_posix()

@@ -1,0 +1,73 @@
+"""U-Net (Ronneberger et al. 2015) as the baseline of MultiResUNet: 32 to 512 filters, Keras style.
+
+The paper (Ibtehaz and Rahman 2020, section 6.1) names the filters and, in Table 3, the number of
+parameters; the widespread Keras U-Net has exactly that number for one input channel.
+"""
+
+from itertools import pairwise
+from typing import Annotated
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from torch import Tensor, nn
+
+from segrepro.models._keras import initialise
+from segrepro.models._shape import check_sides
+
+
+class Config(BaseModel):
+    """The options of this network."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    widths: Annotated[tuple[PositiveInt, ...], Field(min_length=2)] = (32, 64, 128, 256, 512)
+    """Filters of each level, from the finest to the coarsest."""
+
+
+def build(config: Config, *, channels: int, classes: int) -> nn.Module:
+    """Return an untrained network: (N, channels, H, W) -> (N, classes, H, W) logits."""
+    network = UNet(config.widths, channels=channels, classes=classes)
+    initialise(network)
+    return network
+
+
+class UNet(nn.Module):
+    """An encoder, and a decoder that sees the encoder's features of the same level."""
+
+    def __init__(self, widths: tuple[int, ...], *, channels: int, classes: int) -> None:
+        super().__init__()
+        self.multiple = 2 ** (len(widths) - 1)
+        self.pool = nn.MaxPool2d(2)
+        self.encoder = nn.ModuleList(
+            _double_convolution(before, width) for before, width in pairwise((channels, *widths))
+        )
+        # No activation follows: the transposed convolutions of the Keras original have none.
+        self.up = nn.ModuleList(
+            nn.ConvTranspose2d(below, width, 2, stride=2) for below, width in pairwise(widths[::-1])
+        )
+        self.decoder = nn.ModuleList(
+            _double_convolution(2 * width, width) for width in widths[-2::-1]
+        )
+        self.output = nn.Conv2d(widths[0], classes, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the logits of images whose sides are multiples of 2^(levels - 1)."""
+        check_sides(images, multiple=self.multiple)
+        features = self.encoder[0](images)
+        skips: list[Tensor] = []
+        for block in self.encoder[1:]:
+            skips.append(features)
+            features = block(self.pool(features))
+        for up, block in zip(self.up, self.decoder, strict=True):
+            features = block(torch.cat([up(features), skips.pop()], dim=1))
+        logits: Tensor = self.output(features)
+        return logits
+
+
+def _double_convolution(width_in: int, width: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(width_in, width, 3, padding=1),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(width, width, 3, padding=1),
+        nn.ReLU(inplace=True),
+    )

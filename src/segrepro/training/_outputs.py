@@ -1,0 +1,93 @@
+"""The files of a finished run."""
+
+import csv
+import io
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+import segrepro
+from segrepro.files import write_bytes, write_json, write_text
+from segrepro.protocol.stages import TrainStage
+from segrepro.training._learner import Epoch, Learner, weights_of
+from segrepro.training._machine import peak_memory_bytes
+from segrepro.training._selection import Selection
+
+NAMES = ("model.safetensors", "last.safetensors", "history.csv", "train.json")
+
+
+def remove_stale(out: Path) -> None:
+    """Remove what an earlier run left under the names that this one will write."""
+    for name in NAMES:
+        (out / name).unlink(missing_ok=True)
+        for temporary in out.glob(f".{name}.*.tmp"):
+            temporary.unlink()
+
+
+def write_outputs(
+    out: Path,
+    learner: Learner,
+    stage: TrainStage,
+    *,
+    selection: Selection | None,
+    device: torch.device,
+    threads: int,
+    images: int,
+) -> None:
+    """Write weights, history and stamp; ``train.json`` last, so that it vouches for the others."""
+    last = weights_of(learner.network)
+    chosen = last if stage.recipe.checkpoint == "last" else learner.best_weights or last
+    write_bytes(out / "model.safetensors", encoded_weights(chosen))
+    write_bytes(out / "last.safetensors", encoded_weights(last))
+    history = history_csv(learner.progress.history, monitor=stage.recipe.monitor)
+    write_text(out / "history.csv", history)
+    progress = learner.progress
+    seconds_per_epoch = median(progress.seconds_per_epoch)
+    steps_per_epoch = -(-images // stage.recipe.batch_size)
+    stamp = {
+        "protocol": stage.model_dump(mode="json"),
+        "selection_part": selection.part if selection else None,
+        "warning": selection.warning if selection else "",
+        "best_epoch": progress.best_epoch,
+        "resumed_times": progress.resumed_times,
+        "steps": steps_per_epoch * stage.recipe.epochs,
+        "device": str(device),
+        "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        "threads": threads,
+        "seconds_total": progress.seconds,
+        "seconds_per_epoch_median": seconds_per_epoch,
+        "images_per_second": images / seconds_per_epoch,
+        "peak_memory_bytes": peak_memory_bytes(device),
+        "versions": versions(),
+    }
+    write_json(out / "train.json", stamp)
+
+
+def encoded_weights(weights: dict[str, Tensor]) -> bytes:
+    """Return the bytes of a safetensors file."""
+    return safetensors.torch.save({name: w.cpu().contiguous() for name, w in weights.items()})
+
+
+def history_csv(history: list[Epoch], *, monitor: str) -> str:
+    """Return the history as CSV; floats as the shortest text that reads back as the same number."""
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["epoch", "train_loss", "selection_loss", f"selection_{monitor}"])
+    for row in history:
+        # An absent value is an empty cell: csv writes None as one.
+        rows.writerow([row.epoch, row.train_loss, row.selection_loss, row.selection_monitor])
+    return text.getvalue()
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what moves the numbers of a run."""
+    return {
+        "segrepro": segrepro.__version__,
+        "torch": version("torch"),
+        "lightning_fabric": version("lightning-fabric"),
+        "safetensors": version("safetensors"),
+    }

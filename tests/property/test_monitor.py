@@ -1,0 +1,37 @@
+"""Choosing an epoch and reporting it use the same quality, though not the same code."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from segrepro import metrics
+from segrepro.training.monitor import MONITORS, qualities
+
+masks = st.lists(st.booleans(), min_size=24, max_size=24)
+
+
+@pytest.mark.parametrize("name", sorted(MONITORS))
+@given(found=masks, wanted=masks, when_both_empty=st.sampled_from([0.0, 1.0]))
+def test_a_monitor_is_the_metric_of_its_name(
+    name: str, found: list[bool], wanted: list[bool], when_both_empty: float
+) -> None:
+    first, second = _of_four_images_and_two_classes(found), _of_four_images_and_two_classes(wanted)
+    monitored = qualities(
+        torch.from_numpy(first),
+        torch.from_numpy(second),
+        monitor=MONITORS[name],
+        when_both_empty=when_both_empty,
+    )
+    metric = metrics.get(name)
+    assert monitored == [
+        metric(first[image, class_], second[image, class_], when_both_empty=when_both_empty)
+        for image in range(4)
+        for class_ in range(2)
+    ]
+
+
+def _of_four_images_and_two_classes(pixels: list[bool]) -> NDArray[np.bool_]:
+    return np.array(pixels).reshape(4, 2, 1, 3)
