@@ -199,7 +199,7 @@ def split(
     )
     make.make_split(
         stage,
-        slices_or_cases=(slices or _slices(study, dataset, overrides)) / "slices.parquet",
+        slices=slices or _slices(study, dataset, overrides),
         out=out or layout.split(study, dataset),
     )
 
@@ -336,7 +336,11 @@ def complexity(
 
 @app.command()
 def claims(
-    study: StudyName, overrides: Overrides = None, results: Folder = None, out: Folder = None
+    study: StudyName,
+    overrides: Overrides = None,
+    results: Folder = None,
+    out: Folder = None,
+    metrics: Folder = None,
 ) -> None:
     """Fill the ledger of published numbers and ours.
 
@@ -349,6 +353,7 @@ def claims(
         parts.claims_stage(_study(study, overrides)),
         results=folder,
         out=out or folder / "claims.csv",
+        metrics=metrics or folder / "metrics.json",
     )
 
 

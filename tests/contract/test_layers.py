@@ -7,7 +7,7 @@ import pytest
 
 LAYERS = [
     {"errors"},
-    {"files", "registry", "provenance"},
+    {"files", "progress", "provenance", "registry"},
     {"protocol"},
     {"datasets", "phantoms"},
     {"cases"},

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from segrepro import metrics
-from segrepro.training.monitor import MONITORS, qualities
+from segrepro.training.monitor import MONITORS
 
 masks = st.lists(st.booleans(), min_size=24, max_size=24)
 
@@ -19,17 +19,11 @@ def test_a_monitor_is_the_metric_of_its_name(
     name: str, found: list[bool], wanted: list[bool], when_both_empty: float
 ) -> None:
     first, second = _of_four_images_and_two_classes(found), _of_four_images_and_two_classes(wanted)
-    monitored = qualities(
-        torch.from_numpy(first),
-        torch.from_numpy(second),
-        monitor=MONITORS[name],
-        when_both_empty=when_both_empty,
-    )
+    monitored = MONITORS[name](torch.from_numpy(first), torch.from_numpy(second), when_both_empty)
     metric = metrics.get(name)
-    assert monitored == [
-        metric(first[image, class_], second[image, class_], when_both_empty=when_both_empty)
-        for image in range(4)
-        for class_ in range(2)
+    assert monitored.tolist() == [
+        [metric(f, w, when_both_empty=when_both_empty) for f, w in zip(*image, strict=True)]
+        for image in zip(first, second, strict=True)
     ]
 
 

@@ -16,7 +16,7 @@ from segrepro.figures import _style, qualitative_panel, validation_curves
 from segrepro.protocol.paper import FigureSpec
 from segrepro.protocol.stages import FigureStage, StudyPart
 
-KINDS = ["qualitative_panel", "validation_curves"]
+KINDS = figures.names()
 
 
 def stage_of(part: StudyPart, kind: str) -> FigureStage:
@@ -36,7 +36,7 @@ def curves(folder: Path, part: StudyPart) -> Figure:
 
 
 def test_every_kind_in_the_folder_can_be_named() -> None:
-    assert figures.names() == KINDS
+    assert {"qualitative_panel", "validation_curves"} <= set(KINDS)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -92,6 +92,19 @@ def test_the_papers_numbers_stand_only_beside_full_real_runs(
 def test_a_panel_of_phantoms_says_so(tmp_path: Path) -> None:
     (axis,) = curves(tmp_path, study_part(synthetic=True)).axes
     assert axis.get_title(loc="left") == "Electron Microscopy (synthetic)"
+
+
+def test_a_data_set_without_runs_has_no_panel(tmp_path: Path) -> None:
+    part = study_part()
+    more = part.model_copy(update={"datasets": {"murphy": "Fluorescence", **part.datasets}})
+    (axis,) = curves(tmp_path, more).axes
+    assert axis.get_title(loc="left") == "Electron Microscopy"
+
+
+def test_a_study_without_runs_has_no_figure(tmp_path: Path) -> None:
+    part = study_part().model_copy(update={"runs": ()})
+    with pytest.raises(UserError, match="has no run"):
+        curves(tmp_path, part)
 
 
 @pytest.mark.parametrize("kind", KINDS)

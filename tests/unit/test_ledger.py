@@ -1,5 +1,6 @@
 """The ledger of a small finished study; its numbers are in `_finished_study`."""
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -76,7 +77,7 @@ def test_the_reason_names_the_last_epoch_and_the_constant_prediction(full: pd.Da
 
 def test_nothing_is_reproduced_on_phantoms(tmp_path: Path) -> None:
     rows = filled(tmp_path, study_part(synthetic=True))
-    assert set(rows["verdict"]) == {"not_testable"}
+    assert set(rows["verdict"]) == {"not_testable", "not_run"}
     assert rows.loc["table4-isbi2012-unet", "ours"] == 82.0
     assert set(rows["paper"]) == {"multiresunet"}
 
@@ -93,6 +94,16 @@ def test_the_same_results_give_the_same_bytes(tmp_path: Path) -> None:
         filled(tmp_path / name, study_part())
     first, second = ((tmp_path / name / "claims.csv").read_bytes() for name in ("a", "b"))
     assert first == second
+
+
+def test_our_numbers_alone_are_json_for_dvc(tmp_path: Path) -> None:
+    part = study_part()
+    write_results(tmp_path, part)
+    out, metrics = tmp_path / "claims.csv", tmp_path / "metrics.json"
+    ledger.fill(claims_stage(part), results=tmp_path, out=out, metrics=metrics)
+    numbers = json.loads(metrics.read_text(encoding="utf-8"))
+    assert numbers["table4-isbi2012-unet"] == 82.0
+    assert "table4-murphy-unet" not in numbers
 
 
 def test_missing_scores_name_the_file_and_the_command(tmp_path: Path) -> None:

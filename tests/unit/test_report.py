@@ -142,6 +142,6 @@ def test_the_same_results_give_the_same_bytes(tmp_path: Path) -> None:
 def test_a_page_waits_for_its_figures(tmp_path: Path) -> None:
     page(tmp_path, study_part())
     (tmp_path / "figures/figure6.svg").unlink()
-    with pytest.raises(UserError, match="segrepro figures multiresunet/figure6"):
+    with pytest.raises(UserError, match="segrepro figures multiresunet figure6"):
         write_report(report_stage(study_part()), results=tmp_path, out=tmp_path / "again.html")
     assert not (tmp_path / "again.html").exists()

@@ -15,17 +15,19 @@ from segrepro.splits.read import RunSplit, read_run, read_split
 
 CASES = [f"c{n}" for n in range(6)]
 GROUPS = ["g0", "g0", "g1", "g1", "g2", "g2"]
-TABLE = "case_id,group_id,site,shape,spacing_mm,pixels_cell,image_sha256,mask_sha256\n" + "".join(
-    f"{case},{group},,2x2,1.0x1.0,1,x,y\n" for case, group in zip(CASES, GROUPS, strict=True)
-)
+
+
+def write_table(folder: Path, case_ids: list[str], group_ids: list[str]) -> None:
+    table = pd.DataFrame({"case_id": case_ids, "group_id": group_ids})
+    table.to_parquet(folder / "slices.parquet")
 
 
 @pytest.fixture
 def split(tmp_path: Path) -> Path:
-    (tmp_path / "cases.csv").write_text(TABLE)
+    write_table(tmp_path, CASES, GROUPS)
     path = tmp_path / "split.csv"
     stage = SplitStage(split=Split(folds=3))
-    make_split(stage, slices_or_cases=tmp_path / "cases.csv", out=path)
+    make_split(stage, slices=tmp_path, out=path)
     return path
 
 
@@ -71,11 +73,10 @@ def test_fewer_groups_than_folds_are_refused() -> None:
         k_fold(CASES, GROUPS, folds=4, unit="group", seed=0)
 
 
-def test_a_split_of_slices_leaves_out_the_cases_that_were_left_out(tmp_path: Path) -> None:
-    table = pd.DataFrame({"case_id": ["a", "a", "b"], "group_id": ["g", "g", "h"]})
-    table.to_parquet(tmp_path / "slices.parquet")
+def test_a_case_with_two_slices_is_dealt_once(tmp_path: Path) -> None:
+    write_table(tmp_path, ["a", "a", "b"], ["g", "g", "h"])
     stage = SplitStage(split=Split(folds=2))
-    make_split(stage, slices_or_cases=tmp_path / "slices.parquet", out=tmp_path / "split.csv")
+    make_split(stage, slices=tmp_path, out=tmp_path / "split.csv")
     assert sorted(read_run(tmp_path / "split.csv", "fold0").train) in (["a"], ["b"])
     assert len(read_split(tmp_path / "split.csv")) == 4
 

@@ -112,6 +112,13 @@ def test_choosing_on_reported_cases_is_called_optimistic(
     assert warning in capsys.readouterr().err
 
 
+def test_a_log_gets_one_line_per_epoch(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    trained_bytes(tmp_path, checkpoint="best_validation", epochs=2)
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith("epoch 1/2: train loss 0.")
+    assert second.endswith("images/s, 0 s left")
+
+
 def test_choosing_on_validation_cases_needs_no_warning(tmp_path: Path) -> None:
     trained_bytes(tmp_path, checkpoint="best_validation")
     assert stamp(tmp_path)["warning"] == ""
@@ -209,7 +216,7 @@ def test_weights_that_break_in_the_very_last_step_are_refused(
     # The square root of zero is zero, but its slope is infinite.
     monkeypatch.setattr(losses, "build", lambda *_: lambda logits, _: (0 * logits).sum().sqrt())
     write_study(tmp_path, without="bcd")
-    assert_refused(tmp_path, "parameter '.*' became infinite", checkpoint="last", epochs=1)
+    assert_refused(tmp_path, "weight '.*' became infinite", checkpoint="last", epochs=1)
 
 
 def test_a_run_without_training_cases_is_refused(tmp_path: Path) -> None:
@@ -235,11 +242,6 @@ def test_a_parameter_without_a_gradient_is_refused_by_name(
     write_study(tmp_path)
     monkeypatch.setattr(models, "build", with_an_idle_weight)
     assert_refused(tmp_path, "'idle'")
-
-
-def test_an_unknown_monitor_is_refused(tmp_path: Path) -> None:
-    write_study(tmp_path)
-    assert_refused(tmp_path, "unknown monitor 'jacard'", monitor="jacard")
 
 
 @pytest.mark.parametrize("device", ["cuda:99", "tpu", "mps"])

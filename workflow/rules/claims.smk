@@ -1,7 +1,7 @@
 """Fill the ledger: each published number beside ours, with a verdict.
 
 INPUT   the scores of every run and the complexity of every model
-OUTPUT  results/{study}/claims.csv
+OUTPUT  results/{study}/claims.csv, and its numbers alone for `dvc metrics diff`
 """
 
 
@@ -11,6 +11,7 @@ rule claims:
         complexity=dag.complexities,
     output:
         ledger="results/{study}/claims.csv",
+        metrics="results/{study}/metrics.json",
     log:
         "logs/{study}/claims.log",
     localrule: True
@@ -22,4 +23,5 @@ rule claims:
         "Filling the ledger of {wildcards.study}"
     shell:
         "python -m segrepro claims {wildcards.study} {params.overrides}"
-        " --results results/{wildcards.study} --out {output.ledger} 2> {log}"
+        " --results results/{wildcards.study} --out {output.ledger}"
+        " --metrics {output.metrics} 2> {log}"

@@ -14,6 +14,7 @@ rule report:
         scores=dag.of_runs("scores.parquet"),
         complexity=dag.complexities,
         template="src/segrepro/report/report.html.j2",
+        style="src/segrepro/report/report.css",
     output:
         page=report(
             "results/{study}/report.html",
@@ -26,7 +27,7 @@ rule report:
     localrule: True
     params:
         protocol=dag.report_protocol,
-        code=code_digest("segrepro.report.page"),
+        code=dag.report_code,
         overrides=dag.overrides,
     message:
         "Writing the page of {wildcards.study}"

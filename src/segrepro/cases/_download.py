@@ -7,9 +7,9 @@ import pooch
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
-from segrepro.datasets._progress import note
 from segrepro.datasets._types import Source
 from segrepro.errors import UserError
+from segrepro.progress import note
 
 
 def download(source: Source, raw: Path) -> None:

@@ -6,9 +6,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from segrepro.datasets._progress import progress
 from segrepro.errors import UserError
 from segrepro.files import sha256_of, write_text
+from segrepro.progress import progress
 
 COLUMNS = ("path", "bytes", "sha256")
 CURE = "Run `segrepro fetch` again (`segrepro phantom` for a phantom), then convert."

@@ -13,10 +13,10 @@ from segrepro import datasets
 from segrepro.cases._manifest import check_manifest
 from segrepro.cases._png import DTYPES, encode_png
 from segrepro.cases.check import checked
-from segrepro.datasets._progress import note, progress
 from segrepro.datasets._types import Card, Case
 from segrepro.errors import UserError
 from segrepro.files import write_bytes, write_json, write_text
+from segrepro.progress import note, progress
 
 COLUMNS = ("case_id", "group_id", "site", "shape", "spacing_mm")
 HASH_COLUMNS = ("image_sha256", "mask_sha256")

@@ -5,11 +5,11 @@ from pathlib import Path
 from segrepro import datasets, phantoms
 from segrepro.cases._download import download
 from segrepro.cases._manifest import check_manifest, write_manifest
-from segrepro.datasets._progress import progress
 from segrepro.datasets._protocols import DatasetModule
 from segrepro.datasets._types import Layout
 from segrepro.errors import UserError
 from segrepro.files import atomic_write, sha256_of
+from segrepro.progress import progress
 from segrepro.protocol.stages import PhantomStage
 
 __all__ = ["check_manifest", "fetch", "phantom", "write_manifest"]

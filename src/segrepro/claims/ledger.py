@@ -10,7 +10,7 @@ import pandas as pd
 from segrepro.claims.results import CONSTANT, LAST, complexity, run_means
 from segrepro.claims.verdict import Evidence, judge
 from segrepro.errors import UserError
-from segrepro.files import write_text
+from segrepro.files import write_json, write_text
 from segrepro.protocol.paper import Claim
 from segrepro.protocol.stages import ClaimsStage
 from segrepro.protocol.study import DEMO
@@ -26,13 +26,17 @@ PARAMETERS = "parameters"
 _DECIMALS = {"percent": 4, "fraction": 6, "count": 0}
 
 
-def fill(stage: ClaimsStage, *, results: Path, out: Path) -> None:
+def fill(stage: ClaimsStage, *, results: Path, out: Path, metrics: Path | None = None) -> None:
     """Read the scores and counts of a study, judge every claim of its paper, write ``claims.csv``.
 
     Parameters
     ----------
     results
         The folder ``results/{study}``.
+    out
+        The ledger, ``claims.csv``.
+    metrics
+        Where to write our numbers alone, claim id to number, as JSON for ``dvc metrics``.
 
     Raises
     ------
@@ -49,6 +53,8 @@ def fill(stage: ClaimsStage, *, results: Path, out: Path) -> None:
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
+    if metrics is not None:
+        write_json(metrics, {row["claim_id"]: float(row["ours"]) for row in rows if row["ours"]})
     write_text(out, text.getvalue())
 
 

@@ -20,6 +20,18 @@ def run_folder(results: Path, run: RunRef) -> Path:
     return results / run.dataset / run.model / run.run
 
 
+def datasets_run(part: StudyPart) -> dict[str, str]:
+    """Return name and label of each data set that has a run; there must be one."""
+    named = {run.dataset for run in part.runs}
+    found = {name: label for name, label in part.datasets.items() if name in named}
+    if not found:
+        raise UserError(
+            f"study {part.study} has no run with these settings.",
+            "Widen datasets= and models=, or leave this table or figure out.",
+        )
+    return found
+
+
 def run_means(part: StudyPart, results: Path) -> pd.DataFrame:
     """Return the mean over images of every metric, run by run.
 

@@ -55,12 +55,10 @@ def judge(
         How the runs fall short of the paper's protocol. Such runs test no claim either, but for
         the number of parameters, which does not depend on training.
     """
-    if synthetic:
-        return Judgement(
-            verdict="not_testable", reason=_sentences("Synthetic data test no claim", missing)
-        )
     if evidence is None:
         return Judgement(verdict="not_run", reason=_sentences(missing or "Not part of this run"))
+    if synthetic:
+        return Judgement(verdict="not_testable", reason="Synthetic data test no claim.")
     if claim.measure == "parameters":
         return _judge_count(claim, evidence)
     if shortened:
@@ -82,6 +80,11 @@ def _judge_count(claim: Claim, evidence: Evidence) -> Judgement:
 def _judge_interval(claim: Claim, evidence: Evidence) -> Judgement:
     if isnan(evidence.ours) or isnan(evidence.low) or isnan(evidence.high):
         fact = f"{evidence.n_runs} run gives no interval over runs"
+        return Judgement(
+            verdict="not_testable", reason=_sentences(fact, *_context(claim, evidence))
+        )
+    if evidence.low <= evidence.constant:
+        fact = "Our interval reaches down to the constant prediction: too wide to test anything"
         return Judgement(
             verdict="not_testable", reason=_sentences(fact, *_context(claim, evidence))
         )

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from segrepro.claims.results import LAST, run_folder
+from segrepro.claims.results import LAST, datasets_run, run_folder
 from segrepro.errors import UserError
 from segrepro.figures import _style
 from segrepro.protocol.stages import FigureStage, RunRef
@@ -46,7 +46,9 @@ def draw(
 ) -> Figure:
     """Draw one row per image and one column per network; see `caption`."""
     rows = [
-        row for name in stage.part.datasets for row in _rows(stage, results, slices[name], name)
+        row
+        for name in datasets_run(stage.part)
+        for row in _rows(stage, results, slices[name], name)
     ]
     models = [m for m in stage.part.models if any(m in row.predictions_hw for row in rows)]
     columns = 2 + len(models)

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from segrepro.claims import ledger
-from segrepro.claims.results import CONSTANT, run_folder, run_means
+from segrepro.claims.results import CONSTANT, datasets_run, run_folder, run_means
 from segrepro.errors import UserError
 from segrepro.figures import _style
 from segrepro.protocol.stages import FigureStage, RunRef
@@ -27,7 +27,7 @@ def draw(
     slices: Mapping[str, Path],  # noqa: ARG001 - every kind of figure is called alike
 ) -> Figure:
     """Draw one panel per data set; see `caption`."""
-    datasets = stage.part.datasets
+    datasets = datasets_run(stage.part)
     columns = min(len(datasets), _PANELS_PER_ROW)
     rows = ceil(len(datasets) / columns)
     figure = _style.new_figure(2.2 + 2.9 * columns, 0.5 + 2.6 * rows)
@@ -115,7 +115,12 @@ def _draw_model(axis: Axes, curves: pd.DataFrame, rank: int, label: str) -> None
     axis.fill_between(
         curves.index, curves.min(axis=1), curves.max(axis=1), color=colour, alpha=0.18, linewidth=0
     )
-    axis.plot(curves.index, curves.mean(axis=1), color=colour, linestyle=line, label=label)
+    # A line through one epoch cannot be seen.
+    marker = "o" if len(curves) < 10 else ""
+    axis.plot(
+        curves.index, curves.mean(axis=1), color=colour, linestyle=line, label=label,
+        marker=marker, markersize=3.5,
+    )  # fmt: skip
 
 
 def _draw_published(
@@ -132,7 +137,10 @@ def _draw_published(
 
 
 def _legend(figure: Figure, *, with_paper: bool) -> None:
-    handles, _ = figure.axes[0].get_legend_handles_labels()
+    found = [axis.get_legend_handles_labels() for axis in figure.axes]
+    # A network may be missing from the first panel, and is drawn alike in all of them.
+    by_label = {label: handle for pair in found for handle, label in zip(*pair, strict=True)}
+    handles = list(by_label.values())
     if with_paper:
         diamond = Line2D(
             [], [], color=_style.GREY, marker="D", markersize=3.5, linestyle="none", label="paper"

@@ -1,6 +1,5 @@
 """The arrow ``predict``: weights and the reported slices to masks. N slices, K classes."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ from torch import nn
 from segrepro.errors import UserError
 from segrepro.files import atomic_write
 from segrepro.inference._weights import trained
+from segrepro.progress import note, progress
 from segrepro.protocol.data import Normalisation
 from segrepro.protocol.stages import PredictStage
 from segrepro.slices.store import SliceStore
@@ -73,7 +73,7 @@ def predict(
             network = trained(
                 stage.network, path, channels=images.shape[1], classes=len(stage.classes)
             )
-            sys.stderr.write(f"predicting {len(indices)} slices with {predictor}\n")
+            note(f"predicting {len(indices)} slices with the weights {predictor}")
             arrays[predictor] = masks(
                 network.to(where), images, stage.normalisation, threshold=stage.threshold
             )
@@ -103,7 +103,8 @@ def masks(
     network = network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     found: list[NDArray[np.bool_]] = []
     with torch.no_grad():
-        for images in torch.split(torch.from_numpy(images_nchw), BATCH_SIZE):
+        batches = torch.split(torch.from_numpy(images_nchw), BATCH_SIZE)
+        for images in progress(batches, total=len(batches), what="predict"):
             logits = network(normalised(images.to(device), normalisation))
             found.append(segmented(logits, threshold=threshold).cpu().numpy())
     return np.concatenate(found)

@@ -10,9 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from segrepro import metrics
-from segrepro.datasets._progress import progress
 from segrepro.errors import UserError
 from segrepro.files import write_bytes
+from segrepro.progress import progress
 from segrepro.protocol.stages import ScoreStage
 from segrepro.slices.store import SliceStore
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from segrepro.datasets._progress import progress
 from segrepro.files import atomic_write
+from segrepro.progress import progress
 
 SIZE = 512
 HALF = SIZE // 2

@@ -227,6 +227,13 @@ class Dag:
         kind = self._study(wildcards).paper.figures[wildcards.figure].kind
         return code_digest("segrepro.figures", f"segrepro.figures.{kind}")
 
+    def report_code(self, wildcards: Wildcards) -> str:
+        """Return the digest of the page and of the kinds it asks for their captions."""
+        paper = self._study(wildcards).paper
+        tables = {f"segrepro.tables.{spec.kind}" for spec in paper.tables.values()}
+        figures = {f"segrepro.figures.{spec.kind}" for spec in paper.figures.values()}
+        return code_digest("segrepro.report.page", *sorted(tables | figures))
+
     # Params: the rest
 
     def overrides(self, wildcards: Wildcards) -> str:  # noqa: ARG002 - Snakemake passes it

@@ -37,7 +37,7 @@ class Recipe(Frozen):
     loss: LossProtocol
     checkpoint: Checkpoint
     """Which weights count. ``best_on_reported_fold`` chooses on what it reports: optimistic."""
-    monitor: Name = "jaccard"
+    monitor: Literal["jaccard", "dice"] = "jaccard"
     """The metric, averaged over images and classes, by which a best epoch is chosen."""
     threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
     precision: Literal["fp32", "bf16"] = "fp32"

@@ -59,17 +59,20 @@ def _render(stage: ReportStage, content: dict[str, Any]) -> str:
 def _content(stage: ReportStage, results: Path) -> dict[str, Any]:
     claims = _read_ledger(stage, results)
     stamps = [(run, _stamp(stage, results, run)) for run in stage.part.runs]
+    rows = [_claim_cells(row) for row in claims.to_dict(orient="records")]
     return {
         "images": images_scored(stage.part, results),
         "folds": _folds(stage),
         "verdicts": _counted(claims),
-        "claims": [_claim_cells(row) for row in claims.to_dict(orient="records")],
+        "claims": [cells for cells in rows if cells["verdict"] != "not_run"],
+        "not_run": [cells for cells in rows if cells["verdict"] == "not_run"],
         "tables": [(spec.title, shown) for spec, shown in _tables(stage, results)],
         "figures": _figures(stage, results),
         "optimism": _optimism(stage, results),
         "runs": [_run_cells(stage, run, stamp) for run, stamp in stamps],
         "warnings": sorted({stamp["warning"] for _, stamp in stamps if stamp.get("warning")}),
         "versions": _versions([stamp for _, stamp in stamps]),
+        "paper": stage.part.study.removesuffix(DEMO),
         "commands": commands(stage),
         "one_run": _address(stage, stage.part.runs[0]) if stage.part.runs else "",
     }
@@ -124,7 +127,8 @@ def _claim_cells(row: dict[Any, Any]) -> dict[str, str]:
 
 
 def _number(value: float, *, is_count: bool) -> str:
-    return "" if isnan(value) else f"{value:,.0f}" if is_count else f"{value:.2f}"
+    text = "" if isnan(value) else f"{value:,.0f}" if is_count else f"{value:.2f}"
+    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def _tables(stage: ReportStage, results: Path) -> list[tuple[Any, Any]]:
@@ -145,7 +149,7 @@ def _figures(stage: ReportStage, results: Path) -> list[_Picture]:
         path = results / "figures" / f"{name}.svg"
         if not path.is_file():
             raise UserError(
-                f"no figure {path}.", f"Make it with `segrepro figures {stage.part.study}/{name}`."
+                f"no figure {path}.", f"Make it with `segrepro figures {stage.part.study} {name}`."
             )
         content = base64.b64encode(path.read_bytes()).decode("ascii")
         drawn = FigureStage(part=stage.part, name=name, spec=spec, classes={})
@@ -161,6 +165,8 @@ def _optimism(stage: ReportStage, results: Path) -> str:
     means = run_means(stage.part, results)
     means = means[means["metric"] == stage.recipe.monitor]
     by_predictor = means.groupby("predictor")["mean"].mean()
+    if by_predictor.empty:  # The metric that chose the epoch is not among those scored.
+        return ""
     points = 100 * float(by_predictor[stage.part.checkpoint] - by_predictor[LAST])
     return f"{points:.2f}"
 

@@ -10,9 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from segrepro.cases.read import PIXELS, CaseRow, load_case, read_cases
-from segrepro.datasets._progress import progress
 from segrepro.errors import UserError
 from segrepro.files import atomic_write, write_bytes
+from segrepro.progress import progress
 from segrepro.protocol.data import Slicing
 from segrepro.protocol.stages import SliceStage
 from segrepro.slices.arrays import resize_image, resize_mask

@@ -8,26 +8,25 @@ from typing import Literal
 
 import numpy as np
 
-from segrepro.cases.read import read_cases
 from segrepro.errors import UserError
 from segrepro.files import write_text
 from segrepro.protocol.stages import SplitStage
-from segrepro.slices.store import read_table
+from segrepro.slices.store import TABLE, read_table
 from segrepro.splits._rows import COLUMNS, SplitRow
 from segrepro.splits.check import check_split
 
 Unit = Literal["group", "case"]
 
 
-def make_split(stage: SplitStage, *, slices_or_cases: Path, out: Path) -> None:
+def make_split(stage: SplitStage, *, slices: Path, out: Path) -> None:
     """Write ``run,case_id,group_id,part`` for every run and case.
 
     Parameters
     ----------
     stage
         The split.
-    slices_or_cases
-        A ``cases.csv``, or a ``slices.parquet`` where the slicing leaves cases out.
+    slices
+        Folder of the slice store that the study uses: a case without a slice is in no fold.
     out
         CSV to write.
 
@@ -37,7 +36,7 @@ def make_split(stage: SplitStage, *, slices_or_cases: Path, out: Path) -> None:
         If there are fewer units than folds.
     """
     split = stage.split
-    case_ids, group_ids = _read_ids(slices_or_cases)
+    case_ids, group_ids = _read_ids(slices)
     held_out = k_fold(case_ids, group_ids, folds=split.folds, unit=split.unit, seed=split.seed)
     rows = [
         SplitRow(f"fold{fold}", case_id, group_id, "test" if mine == fold else "train")
@@ -82,12 +81,9 @@ def k_fold(
     return [fold_of[name] for name in units]
 
 
-def _read_ids(path: Path) -> tuple[list[str], list[str]]:
-    if path.suffix == ".parquet":
-        table = read_table(path).drop_duplicates("case_id")
-        return table["case_id"].tolist(), table["group_id"].tolist()
-    rows = read_cases(path)
-    return [row.case_id for row in rows], [row.group_id for row in rows]
+def _read_ids(slices: Path) -> tuple[list[str], list[str]]:
+    table = read_table(slices / TABLE).drop_duplicates("case_id")
+    return table["case_id"].tolist(), table["group_id"].tolist()
 
 
 def _write(rows: list[SplitRow], out: Path) -> None:

@@ -42,7 +42,7 @@ def read(stage: TableStage, *, tables: Path) -> Display:
     path = tables / f"{stage.name}.csv"
     if not path.is_file():
         raise UserError(
-            f"no table {path}.", f"Make it with `segrepro tables {stage.part.study}/{stage.name}`."
+            f"no table {path}.", f"Make it with `segrepro tables {stage.part.study} {stage.name}`."
         )
     shown: Display = _kind(stage).display(pd.read_csv(path, keep_default_na=True), stage)
     return shown

@@ -9,6 +9,7 @@ import pandas as pd
 
 from segrepro.claims import ledger
 from segrepro.claims.results import CONSTANT, LAST, run_means
+from segrepro.errors import UserError
 from segrepro.protocol.recipe import Checkpoint
 from segrepro.protocol.stages import StudyPart, TableStage
 from segrepro.protocol.study import PHANTOM
@@ -52,6 +53,11 @@ def compute(stage: TableStage, *, results: Path, claims: Path) -> pd.DataFrame:
                 **_scores(scores, stage.part),
                 **_published(mine, metric),
             }
+        )
+    if not rows:
+        raise UserError(
+            f"study {stage.part.study} has no scores of {metric!r}.",
+            "Name it in the paper's scoring.metrics, or widen datasets= and models=.",
         )
     return pd.DataFrame(rows)
 

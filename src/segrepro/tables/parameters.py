@@ -61,7 +61,7 @@ def display(frame: pd.DataFrame, stage: TableStage) -> Display:
         for row in frame.to_dict(orient="records")
     )
     notes = [
-        "Counts include the running means and variances of batch normalisation, as Keras prints them.",
+        "Counts include running means and variances of batch normalisation, as Keras prints them.",
         "Input: channels, then rows and columns. Forward: one input, on the machine of this run.",
     ]
     if stage.part.synthetic:

@@ -1,6 +1,5 @@
 """How far a run has come, for the person who waits: a bar on a terminal, else a line per epoch."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
@@ -9,6 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
+from segrepro.progress import note
 from segrepro.training._learner import Progress
 
 
@@ -53,7 +53,7 @@ class _Lines:
         text = described(progress, images=self.images, monitor=self.monitor)
         left = (self.epochs - progress.history[-1].epoch) * progress.seconds_per_epoch[-1]
         last = progress.history[-1].epoch
-        sys.stderr.write(f"epoch {last}/{self.epochs}: {text}, {left:.0f} s left\n")
+        note(f"epoch {last}/{self.epochs}: {text}, {left:.0f} s left")
 
 
 class _Bar:

@@ -1,7 +1,6 @@
 """By which slices the best epoch of a run is chosen, and how good an epoch is on them."""
 
 from dataclasses import dataclass
-from statistics import fmean
 from typing import Literal
 
 import torch
@@ -13,7 +12,7 @@ from segrepro.protocol.recipe import Checkpoint
 from segrepro.protocol.stages import TrainStage
 from segrepro.splits.read import RunSplit
 from segrepro.training.batches import Part, all_batches, segmented
-from segrepro.training.monitor import Monitor, qualities
+from segrepro.training.monitor import MONITORS
 
 OPTIMISTIC = "the best epoch is chosen on the cases that are reported: optimistic"
 
@@ -42,13 +41,13 @@ def selection_of(split: RunSplit, checkpoint: Checkpoint) -> Selection | None:
 
 
 def evaluate(
-    network: nn.Module, part: Part, stage: TrainStage, *, loss: Loss, monitor: Monitor
+    network: nn.Module, part: Part, stage: TrainStage, *, loss: Loss
 ) -> tuple[float, float]:
-    """Return the mean loss, and the mean quality of all images and classes."""
+    """Return the loss, and the monitor over images and classes: both as means over the part."""
     was_training = network.training
     network.eval()
-    loss_sum = 0.0
-    all_qualities: list[float] = []
+    monitor = MONITORS[stage.recipe.monitor]
+    loss_sum, values = 0.0, []
     with torch.no_grad():
         for inputs, wanted in all_batches(
             part, batch_size=stage.recipe.batch_size, normalisation=stage.normalisation
@@ -56,8 +55,6 @@ def evaluate(
             logits = network(inputs)
             loss_sum += float(loss(logits, wanted)) * len(inputs)
             found = segmented(logits, threshold=stage.recipe.threshold)
-            all_qualities += qualities(
-                found, wanted.bool(), monitor=monitor, when_both_empty=stage.when_both_empty
-            )
+            values.append(monitor(found, wanted.bool(), stage.when_both_empty))
     network.train(was_training)
-    return loss_sum / len(part), fmean(all_qualities)
+    return loss_sum / len(part), float(torch.cat(values).mean())

@@ -7,7 +7,6 @@ import hashlib
 import json
 import re
 import shutil
-import sys
 import time
 from contextlib import suppress
 from dataclasses import asdict
@@ -19,6 +18,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from segrepro.files import sha256_of, write_bytes
+from segrepro.progress import note
 from segrepro.training._learner import Epoch, Learner, Progress
 
 KEEP = 2
@@ -58,12 +58,14 @@ class StateFolder:
 
     def restore(self, learner: Learner) -> bool:
         """Bring a learner to the newest state that is whole; say whether there was one."""
+        for half_written in self.folder.glob(".*.tmp"):
+            half_written.unlink()
         for path in self._newest_first():
             if _is_whole(path):
                 _decode(path, learner)
                 learner.progress.resumed_times += 1
                 return True
-            sys.stderr.write(f"state {path.name} is damaged; falling back to the one before\n")
+            note(f"state {path.name} is damaged; falling back to the one before")
             path.unlink()
         return False
 
@@ -119,7 +121,8 @@ def _decode(path: Path, learner: Learner) -> None:
     learner.best_weights = best and {name: _like(weights[name], best[name]) for name in weights}
     _restore_optimiser(learner.optimiser, groups.get("optimiser", {}))
     torch.set_rng_state(groups["random"]["cpu"])
-    if learner.loss_sum.is_cuda:
+    # A run that was begun on the CPU may go on elsewhere.
+    if learner.loss_sum.is_cuda and "cuda" in groups["random"]:
         torch.cuda.set_rng_state(groups["random"]["cuda"], learner.loss_sum.device)
 
 

@@ -38,7 +38,7 @@ def fit(run: Run, learner: Learner, *, state: StateFolder, display: Display) -> 
     Raises
     ------
     UserError
-        If the loss or a parameter is no finite number, or a parameter has no part in the loss.
+        If the loss or a weight is no finite number, or a parameter has no part in the loss.
     """
     progress = learner.progress
     began = time.monotonic() - progress.seconds
@@ -72,8 +72,8 @@ def _train_epoch(
 def _end_epoch(run: Run, learner: Learner, *, began: float) -> None:
     progress = learner.progress
     _check_finite(learner.loss_sum, "training loss", progress)
-    for name, weights in learner.network.named_parameters():
-        _check_finite(weights, f"parameter {name!r}", progress)
+    for name, weights in learner.network.state_dict().items():
+        _check_finite(weights, f"weight {name!r}", progress)
     loss, monitor = run.evaluated(run.network) if run.evaluated else (None, None)
     _check_finite(torch.tensor(loss or 0.0), "loss on the selection part", progress)
     train_loss = float(learner.loss_sum) / len(run.training)

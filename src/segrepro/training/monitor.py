@@ -1,57 +1,47 @@
-"""The quality by which a best epoch is chosen, from counts of pixels.
+"""What the best epoch is chosen by: overlap from pixel counts, on the device.
 
-Not from `segrepro.metrics`, whose values these are: training would depend on every metric, and an
-edited one would retrain every network (`docs/decisions/0006-reruns.md`).
+Not `segrepro.metrics`, though a test holds that both agree: the masks need not leave the device,
+and an edited metric scores again what was trained but retrains nothing (docs/decisions/0006).
 """
 
 from collections.abc import Callable
 
 from torch import Tensor
 
-from segrepro import registry
-
-Monitor = Callable[[int, int, int, float], float]
-"""Of the pixels in both masks, in the first, in the second; and the value if both are empty."""
+Monitor = Callable[[Tensor, Tensor, float], Tensor]
 
 
-def jaccard(both: int, first: int, second: int, when_both_empty: float) -> float:
-    """Return the size of the intersection over that of the union."""
-    union = first + second - both
-    return both / union if union else when_both_empty
+def jaccard(found: Tensor, wanted: Tensor, when_both_empty: float) -> Tensor:
+    """Return intersection over union of each image and class.
+
+    Parameters
+    ----------
+    found, wanted
+        Boolean, shape (N, K, H, W) or (N, K, D, H, W).
+    when_both_empty
+        The value where neither mask holds a pixel.
+
+    Returns
+    -------
+    Tensor
+        Shape (N, K), float64.
+    """
+    return _share(_count(found & wanted), _count(found | wanted), when_both_empty)
 
 
-def dice(both: int, first: int, second: int, when_both_empty: float) -> float:
-    """Return twice the intersection over the summed sizes."""
-    total = first + second
-    return 2 * both / total if total else when_both_empty
+def dice(found: Tensor, wanted: Tensor, when_both_empty: float) -> Tensor:
+    """Return twice the intersection over the summed sizes; for the rest see `jaccard`."""
+    both = _count(found) + _count(wanted)
+    return _share(2 * _count(found & wanted), both, when_both_empty)
 
 
 MONITORS: dict[str, Monitor] = {"jaccard": jaccard, "dice": dice}
 
 
-def monitor_named(name: str) -> Monitor:
-    """Return a monitor by name, or say which there are."""
-    registry.check_known(name, sorted(MONITORS), kind="monitor")
-    return MONITORS[name]
+def _count(mask: Tensor) -> Tensor:
+    return mask.flatten(2).sum(dim=2)
 
 
-def qualities(
-    found_nkhw: Tensor, wanted_nkhw: Tensor, *, monitor: Monitor, when_both_empty: float
-) -> list[float]:
-    """Return the quality of each image and class.
-
-    Parameters
-    ----------
-    found_nkhw, wanted_nkhw
-        Boolean masks, on any device: only counts leave it.
-    monitor
-        One of `MONITORS`.
-    when_both_empty
-        The quality where neither mask holds a pixel.
-    """
-    both, found, wanted = (
-        mask.flatten(2).sum(dim=2).flatten().tolist()
-        for mask in (found_nkhw & wanted_nkhw, found_nkhw, wanted_nkhw)
-    )
-    counts = zip(both, found, wanted, strict=True)
-    return [monitor(b, f, w, when_both_empty) for b, f, w in counts]
+def _share(part_nk: Tensor, whole_nk: Tensor, when_both_empty: float) -> Tensor:
+    share = part_nk.double() / whole_nk.clamp(min=1).double()
+    return share.where(whole_nk > 0, when_both_empty)

@@ -1,7 +1,6 @@
 """The arrow ``train``: slices and a split to weights, a history and a stamp."""
 
 import hashlib
-import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -11,6 +10,7 @@ from torch import nn
 
 from segrepro import losses, models
 from segrepro.errors import UserError
+from segrepro.progress import note
 from segrepro.protocol.recipe import Adam
 from segrepro.protocol.stages import TrainStage
 from segrepro.provenance import code_digest
@@ -25,7 +25,6 @@ from segrepro.training._selection import evaluate, selection_of
 from segrepro.training._state import StateFolder
 from segrepro.training.batches import Part, in_batches, read_part
 from segrepro.training.loop import Run, fit
-from segrepro.training.monitor import monitor_named
 
 
 def train(
@@ -69,8 +68,8 @@ def train(
         If there is nothing to train on or to choose by, if the loss is no number, or if a
         parameter gets no gradient. No output is left in these cases.
     """
-    remove_stale(out)
     where = parsed_device(device)
+    remove_stale(out)
     store, run_split = SliceStore.open(slices), read_run(split, stage.run)
     selection = selection_of(run_split, stage.recipe.checkpoint)
     parts = [
@@ -78,7 +77,7 @@ def train(
         for cases in [run_split.train, *([selection.cases] if selection else [])]
     ]
     if selection and selection.warning:
-        sys.stderr.write(f"warning: {selection.warning}\n")
+        note(f"warning: {selection.warning}")
     folder = StateFolder(state / state_key(stage, parts), seconds=checkpoint_seconds)
     cuda = [where] if where.type == "cuda" else []
     with reproducible(threads=threads), torch.random.fork_rng(devices=cuda):
@@ -101,7 +100,7 @@ def state_key(stage: TrainStage, parts: list[Part]) -> str:
     for part in parts:
         for tensor in (part.images_nchw, part.masks_nhw, part.labels_k):
             digest.update(str((tensor.dtype, tuple(tensor.shape))).encode())
-            digest.update(tensor.cpu().numpy().tobytes())
+            digest.update(tensor.cpu().numpy().data)
     code = code_digest(
         "segrepro.training.train",
         f"segrepro.models.{stage.network.name}",
@@ -144,9 +143,7 @@ def _fitted(
         loss_sum=torch.zeros((), dtype=torch.float64, device=device),
     )
     if state.restore(learner):
-        sys.stderr.write(
-            f"continuing in epoch {learner.progress.epoch}, after step {learner.progress.step}\n"
-        )
+        note(f"continuing in epoch {learner.progress.epoch}, after step {learner.progress.step}")
     run = Run(
         stage=stage,
         fabric=fabric,
@@ -192,5 +189,4 @@ def _evaluation(
 ) -> Callable[[nn.Module], tuple[float, float]] | None:
     if len(parts) == 1:
         return None
-    monitor = monitor_named(stage.recipe.monitor)
-    return partial(evaluate, part=parts[1], stage=stage, loss=loss, monitor=monitor)
+    return partial(evaluate, part=parts[1], stage=stage, loss=loss)
