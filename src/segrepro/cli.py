@@ -160,7 +160,7 @@ def slice_(
 
     Example: `segrepro slice isbi2012-phantom --study multiresunet-demo`
     """
-    from segrepro.slices import store
+    from segrepro.slices.write import write_slices
 
     if protocol:
         stage = _given(stages.SliceStage, protocol)
@@ -170,7 +170,7 @@ def slice_(
         raise UserError(
             "slice needs to know how to slice.", "Add --study STUDY or --protocol JSON."
         )
-    store.write_slices(
+    write_slices(
         stage,
         cases=cases or layout.cases(dataset),
         out=out or layout.slices(dataset, stage.slicing.name),

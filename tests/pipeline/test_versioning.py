@@ -27,7 +27,7 @@ def test_a_clone_that_pulls_from_a_remote_has_nothing_to_do(
     assert not (clone.folder / "data").exists()
     clone.run("dvc", "pull", "--quiet", "--allow-missing", "results@multiresunet-demo")
     clone.run("dvc", "pull", "--quiet", "--allow-missing", "slices@multiresunet-demo")
-    assert "Nothing to be done" in clone.snakemake("--dry-run").stderr
+    assert "Nothing to be done" in clone.snakemake("--dry-run").stdout
     weights = "results/multiresunet-demo/isbi2012-phantom/unet/fold0/model.safetensors"
     assert (clone.folder / weights).read_bytes() == (first.folder / weights).read_bytes()
     # The publisher's bytes were not handed on, and are not needed.

@@ -88,8 +88,8 @@ def test_a_page_of_phantoms_says_so_first_and_reproduces_nothing(synthetic: str)
 
 
 def test_a_full_page_counts_its_verdicts(real: str) -> None:
-    # Two counts; both means, whose intervals of three folds are wide.
-    assert '<li><strong>4</strong> <span class="verdict reproduced">' in real
+    # Two counts and one mean; the other's interval of three folds reaches the constant prediction.
+    assert '<li><strong>3</strong> <span class="verdict reproduced">' in real
     assert "Folds and epochs as in the paper." in real
 
 

@@ -12,7 +12,8 @@ from segrepro.datasets._types import Case
 from segrepro.errors import UserError
 from segrepro.protocol.data import Slicing
 from segrepro.protocol.stages import SliceStage
-from segrepro.slices.store import SliceStore, write_slices
+from segrepro.slices.store import SliceStore
+from segrepro.slices.write import write_slices
 
 HALF = SliceStage(slicing=Slicing(name="half", size=(2, 3)))
 

@@ -54,6 +54,13 @@ def test_without_a_spread_our_interval_must_hold_the_number(
     assert judge(claim(87), evidence(low, high), synthetic=False).verdict == verdict
 
 
+def test_an_interval_that_reaches_the_constant_prediction_tests_nothing() -> None:
+    wide = Evidence(ours=84, low=78, high=90, n_runs=5, constant=79)
+    assert judge(claim(87, 2), wide, synthetic=False).verdict == "not_testable"
+    narrow = Evidence(ours=86, low=84, high=88, n_runs=5, constant=79)
+    assert judge(claim(87, 2), narrow, synthetic=False).verdict == "reproduced"
+
+
 def test_one_run_has_no_interval_and_decides_nothing() -> None:
     judged = judge(claim(87, 2), Evidence(ours=87, n_runs=1), synthetic=False)
     assert judged.verdict == "not_testable"

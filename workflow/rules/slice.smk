@@ -17,7 +17,7 @@ rule slice:
         "logs/slice/{dataset}.{slicing}.log",
     params:
         protocol=dag.slice_protocol,
-        code=code_digest("segrepro.slices.store"),
+        code=code_digest("segrepro.slices.write"),
     message:
         "Slicing {wildcards.dataset} as {wildcards.slicing}"
     shell:

@@ -13,6 +13,7 @@ from segrepro import datasets
 from segrepro.cases._manifest import check_manifest
 from segrepro.cases._png import DTYPES, encode_png
 from segrepro.cases.check import checked
+from segrepro.cases.columns import PIXELS
 from segrepro.datasets._types import Card, Case
 from segrepro.errors import UserError
 from segrepro.files import write_bytes, write_json, write_text
@@ -135,6 +136,6 @@ def _row(case: Case, written: WrittenCase, card: Card) -> list[str]:
 def _write_table(path: Path, rows: list[list[str]], card: Card) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*COLUMNS, *(f"pixels_{name}" for name in card.classes), *HASH_COLUMNS])
+    writer.writerow([*COLUMNS, *(f"{PIXELS}{name}" for name in card.classes), *HASH_COLUMNS])
     writer.writerows(rows)
     write_text(path, text.getvalue())

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segrepro.cases._png import decode_png
+from segrepro.cases.columns import PIXELS
 from segrepro.errors import UserError
 
 _CURE = "Run `segrepro convert` again."
-PIXELS = "pixels_"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,15 +24,19 @@ def reproducible(*, threads: int) -> Iterator[None]:
     threads_before = torch.get_num_threads()
     deterministic_before = torch.are_deterministic_algorithms_enabled()
     fill_before = deterministic.fill_uninitialized_memory
+    tf32_before = torch.backends.cudnn.allow_tf32
     # cuBLAS reads this when it starts, and refuses to be deterministic without it.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
     # A debugging aid that comes with the line above: it writes NaN into every fresh tensor.
     deterministic.fill_uninitialized_memory = False
+    # On by default for convolutions, with 10 bits of mantissa: not what a recipe means by fp32.
+    torch.backends.cudnn.allow_tf32 = False
     try:
         yield
     finally:
+        torch.backends.cudnn.allow_tf32 = tf32_before
         deterministic.fill_uninitialized_memory = fill_before
         torch.use_deterministic_algorithms(deterministic_before)
         torch.set_num_threads(threads_before)
