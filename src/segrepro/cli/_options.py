@@ -1,0 +1,74 @@
+"""What several commands share: their arguments, and from these to studies and stages."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from pydantic import ValidationError
+
+from segrepro.errors import UserError
+from segrepro.protocol import layout
+from segrepro.protocol._frozen import Frozen
+from segrepro.protocol.settings import parse_settings, validation_message
+from segrepro.protocol.study import Study
+
+Dataset = Annotated[str, typer.Argument(help="A data set; `NAME-phantom` for its phantom.")]
+StudyName = Annotated[str, typer.Argument(help="A paper, or `PAPER-demo`.")]
+Address = Annotated[str, typer.Argument(help="STUDY/DATASET/MODEL/RUN, as below `results/`.")]
+Protocol = Annotated[
+    str | None, typer.Option(help="The stage's protocol as JSON; by default from config/papers.")
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="As `--config` of snakemake: epochs=3, folds=1, datasets=a,b ..."),
+]
+Folder = Annotated[Path | None, typer.Option(help="By default the place that Snakemake uses.")]
+Threads = Annotated[int, typer.Option(min=0, help="CPU threads; 0 means all.")]
+Gpus = Annotated[int, typer.Option(min=0, help="0: the CPU. 1: a GPU, if there is one.")]
+
+Stage = TypeVar("Stage", bound=Frozen)
+
+
+def study_named(name: str, overrides: list[str] | None) -> Study:
+    """Return a study with the overrides of ``--set key=value``."""
+    values: dict[str, Any] = {}
+    for item in overrides or []:
+        key, equals, value = item.partition("=")
+        if not equals:
+            raise UserError(f"--set {item!r} has no value.", "Write it as --set epochs=3.")
+        values[key] = value
+    return Study.named(name, papers=layout.PAPERS, settings=parse_settings(values))
+
+
+def given(kind: type[Stage], protocol: str) -> Stage:
+    """Return the stage that a rule handed over as JSON."""
+    try:
+        return kind.model_validate_json(protocol)
+    except ValidationError as error:
+        raise validation_message(error, where="--protocol", model=kind) from error
+
+
+def parts_of(address: str, form: str) -> list[str]:
+    """Return the names in an address such as STUDY/DATASET/MODEL/RUN."""
+    names = address.strip("/").split("/")
+    if len(names) != len(form.split("/")) or not all(names):
+        raise UserError(f"{address!r} is no {form}.", "Write it as the path below results/.")
+    return names
+
+
+def slices_of(study: str, dataset: str, overrides: list[str] | None) -> Path:
+    """Return where the slices of a study's data set are."""
+    return layout.slices(dataset, study_named(study, overrides).dataset(dataset).slicing.name)
+
+
+def device_for(gpus: int) -> str:
+    """Return the device for so many GPUs: the CPU if there is none."""
+    import torch
+
+    return "cuda" if gpus and torch.cuda.is_available() else "cpu"
+
+
+def threads_for(threads: int) -> int:
+    """Return the number of threads, with 0 for all cores."""
+    return threads or os.cpu_count() or 1
