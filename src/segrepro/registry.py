@@ -1,10 +1,14 @@
 """The folder is the registry: what can be named is what has a file."""
 
+from collections.abc import Mapping
 from difflib import get_close_matches
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
 
 from segrepro.errors import UserError
 
@@ -37,3 +41,23 @@ def load(package: str, name: str, *, kind: str) -> ModuleType:
     """Import the entry `name` of a registry folder, or say which entries there are."""
     check_known(name, names(package), kind=kind)
     return import_module(f"{package}.{name}")
+
+
+def configured(module: ModuleType, options: Mapping[str, Any], *, what: str) -> BaseModel:
+    """Return an entry's ``Config`` of some options.
+
+    Raises
+    ------
+    UserError
+        If an option is unknown or its value is wrong; it names the options there are.
+    """
+    try:
+        config: BaseModel = module.Config(**options)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise UserError(
+            f"{what}: option {where!r}: {first['msg'].lower()}.",
+            f"Its options are: {', '.join(module.Config.model_fields) or 'none'}.",
+        ) from error
+    return config

@@ -2,10 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pydantic import ValidationError
-
 from segrepro import registry
-from segrepro.errors import UserError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,14 +29,6 @@ def build(name: str, options: dict[str, Any]) -> Loss:
         If the loss or one of its options is unknown, or an option's value is wrong.
     """
     module = registry.load(__name__, name, kind="loss")
-    try:
-        config = module.Config(**options)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise UserError(
-            f"loss {name!r}: option {where!r}: {first['msg'].lower()}.",
-            f"Its options are: {', '.join(module.Config.model_fields) or 'none'}.",
-        ) from error
+    config = registry.configured(module, options, what=f"loss {name!r}")
     loss: Loss = module.build(config)
     return loss

@@ -2,10 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
 from segrepro import registry
-from segrepro.errors import UserError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -34,14 +31,6 @@ def build(name: str, *, channels: int, classes: int, **options: Any) -> "nn.Modu
         If the network or one of its options is unknown, or an option's value is wrong.
     """
     module = registry.load(__name__, name, kind="model")
-    try:
-        config = module.Config(**options)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise UserError(
-            f"model {name!r}: option {where!r}: {first['msg'].lower()}.",
-            f"Its options are: {', '.join(module.Config.model_fields) or 'none'}.",
-        ) from error
+    config = registry.configured(module, options, what=f"model {name!r}")
     network: nn.Module = module.build(config, channels=channels, classes=classes)
     return network
