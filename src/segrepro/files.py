@@ -38,6 +38,17 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def all_or_none(*paths: Path) -> Iterator[None]:
+    """Remove these files if the block fails: part of a set must not look like the whole."""
+    try:
+        yield
+    except BaseException:
+        for path in paths:
+            path.unlink(missing_ok=True)
+        raise
+
+
 def _sync_folder(folder: Path) -> None:
     # A rename survives a power cut only once its folder is synced too.
     descriptor = os.open(folder, os.O_RDONLY)

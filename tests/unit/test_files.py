@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from segrepro.errors import UserError
-from segrepro.files import atomic_write, sha256_of, write_bytes, write_json
+from segrepro.files import all_or_none, atomic_write, sha256_of, write_bytes, write_json
 
 
 def write_half(path: Path) -> None:
@@ -36,6 +36,17 @@ def test_an_error_in_the_middle_keeps_the_old_file(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError):
         write_half(tmp_path / "file")
     assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("file", b"old")]
+
+
+def test_a_set_is_whole_or_absent(tmp_path: Path) -> None:
+    def write_one_of_two() -> None:
+        with all_or_none(tmp_path / "one", tmp_path / "two"):
+            write_bytes(tmp_path / "one", b"1")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write_one_of_two()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_full_disk_is_a_users_error_and_leaves_nothing(

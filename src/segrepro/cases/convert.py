@@ -16,7 +16,7 @@ from segrepro.cases.check import checked
 from segrepro.cases.columns import PIXELS
 from segrepro.datasets._types import Card, Case
 from segrepro.errors import UserError
-from segrepro.files import write_bytes, write_json, write_text
+from segrepro.files import all_or_none, write_bytes, write_json, write_text
 from segrepro.progress import note, progress
 
 COLUMNS = ("case_id", "group_id", "site", "shape", "spacing_mm")
@@ -42,7 +42,8 @@ def convert(dataset: str, *, raw: Path, manifest: Path, out: Path) -> None:
         If the raw files are not those of the manifest, are broken, or make no valid cases.
     """
     module = datasets.load(dataset)
-    (out / "cases.csv").unlink(missing_ok=True)
+    for name in ("cases.csv", "dataset.json"):
+        (out / name).unlink(missing_ok=True)
     check_manifest(raw, manifest)
     cases = checked(module.iter_cases(raw), module.CARD)
     total = None if datasets.is_phantom(dataset) else module.CARD.expected_cases
@@ -54,8 +55,9 @@ def convert(dataset: str, *, raw: Path, manifest: Path, out: Path) -> None:
     _remove_others(out, files)
     if total is not None and len(rows) != total:
         note(f"{dataset}: {len(rows)} cases; the publisher has {total}.")
-    write_json(out / "dataset.json", description(dataset, module.CARD, len(rows)))
-    _write_table(out / "cases.csv", rows, module.CARD)
+    with all_or_none(out / "dataset.json"):
+        write_json(out / "dataset.json", description(dataset, module.CARD, len(rows)))
+        _write_table(out / "cases.csv", rows, module.CARD)
 
 
 @dataclass(frozen=True)

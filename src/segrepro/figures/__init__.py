@@ -6,6 +6,7 @@ from types import ModuleType
 
 from segrepro import registry
 from segrepro.figures import _style
+from segrepro.files import all_or_none
 from segrepro.protocol.stages import FigureStage
 
 
@@ -33,8 +34,10 @@ def make(
     kind = _kind(stage.spec.kind)
     with _style.applied(salt=stage.name):
         figure = kind.draw(stage, results=results, claims=claims, slices=slices)
-        _style.write(figure, out / f"{stage.name}.png")
-        _style.write(figure, out / f"{stage.name}.svg")
+        paths = [out / f"{stage.name}.{ending}" for ending in ("png", "svg")]
+        with all_or_none(*paths):
+            for path in paths:
+                _style.write(figure, path)
 
 
 def caption(stage: FigureStage) -> str:

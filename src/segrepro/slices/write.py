@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from segrepro.cases.columns import PIXELS
 from segrepro.cases.read import CaseRow, load_case, read_cases
 from segrepro.errors import UserError
-from segrepro.files import atomic_write, write_bytes
+from segrepro.files import all_or_none, atomic_write, write_bytes
 from segrepro.progress import progress
 from segrepro.protocol.data import Slicing
 from segrepro.protocol.stages import SliceStage
@@ -36,10 +36,19 @@ def write_slices(stage: SliceStage, *, cases: Path, out: Path) -> None:
         If cases are missing, changed, volumes, or not alike in channels and type.
     """
     slicing = stage.slicing
-    size = _flat(slicing.size, f"slicing {slicing.name!r}")
     rows = _kept(read_cases(cases / "cases.csv"), slicing)
     (out / TABLE).unlink(missing_ok=True)
     first, _ = load_case(cases, rows[0])
+    with all_or_none(out / IMAGES, out / MASKS):
+        records = _write_arrays(rows, slicing, first, cases=cases, out=out)
+        write_bytes(out / TABLE, pd.DataFrame(records).to_parquet(index=False))
+
+
+def _write_arrays(
+    rows: list[CaseRow], slicing: Slicing, first: NDArray[Any], *, cases: Path, out: Path
+) -> list[dict[str, object]]:
+    """Write images and masks page by page; return the rows of the table."""
+    size = _flat(slicing.size, f"slicing {slicing.name!r}")
     shape = (len(rows), len(first), *size)
     records = []
     with atomic_write(out / IMAGES) as images, atomic_write(out / MASKS) as masks:
@@ -58,7 +67,7 @@ def write_slices(stage: SliceStage, *, cases: Path, out: Path) -> None:
             small = resize_mask(mask, size, slicing.mask_resize)
             masks.write(small.tobytes())
             records.append(_record(row, small))
-    write_bytes(out / TABLE, pd.DataFrame(records).to_parquet(index=False))
+    return records
 
 
 def _flat(lengths: tuple[int, ...], whose: str) -> tuple[int, int]:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from segrepro import registry
 from segrepro.errors import UserError
-from segrepro.files import write_text
+from segrepro.files import all_or_none, write_text
 from segrepro.protocol.stages import TableStage
 from segrepro.tables._display import Display, latex, markdown
 
@@ -32,9 +32,14 @@ def make(stage: TableStage, *, results: Path, claims: Path, out: Path) -> None:
     kind = _kind(stage)
     frame: pd.DataFrame = kind.compute(stage, results=results, claims=claims)
     shown: Display = kind.display(frame, stage)
-    write_text(out / f"{stage.name}.md", markdown(stage.spec.title, shown))
-    write_text(out / f"{stage.name}.tex", latex(stage.spec.title, shown))
-    write_text(out / f"{stage.name}.csv", frame.to_csv(index=False, lineterminator="\n"))
+    texts = {
+        out / f"{stage.name}.md": markdown(stage.spec.title, shown),
+        out / f"{stage.name}.tex": latex(stage.spec.title, shown),
+        out / f"{stage.name}.csv": frame.to_csv(index=False, lineterminator="\n"),
+    }
+    with all_or_none(*texts):
+        for path, text in texts.items():
+            write_text(path, text)
 
 
 def read(stage: TableStage, *, tables: Path) -> Display:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 import segrepro
-from segrepro.files import write_bytes, write_json, write_text
+from segrepro.files import all_or_none, write_bytes, write_json, write_text
 from segrepro.protocol.stages import TrainStage
 from segrepro.training._learner import Epoch, Learner, weights_of
 from segrepro.training._machine import peak_memory_bytes
@@ -41,10 +41,7 @@ def write_outputs(
     """Write weights, history and stamp; ``train.json`` last, so that it vouches for the others."""
     last = weights_of(learner.network)
     chosen = last if stage.recipe.checkpoint == "last" else learner.best_weights or last
-    write_bytes(out / "model.safetensors", encoded_weights(chosen))
-    write_bytes(out / "last.safetensors", encoded_weights(last))
     history = history_csv(learner.progress.history, monitor=stage.recipe.monitor)
-    write_text(out / "history.csv", history)
     progress = learner.progress
     seconds_per_epoch = median(progress.seconds_per_epoch)
     steps_per_epoch = -(-images // stage.recipe.batch_size)
@@ -64,7 +61,11 @@ def write_outputs(
         "peak_memory_bytes": peak_memory_bytes(device),
         "versions": versions(),
     }
-    write_json(out / "train.json", stamp)
+    with all_or_none(*(out / name for name in NAMES)):
+        write_bytes(out / "model.safetensors", encoded_weights(chosen))
+        write_bytes(out / "last.safetensors", encoded_weights(last))
+        write_text(out / "history.csv", history)
+        write_json(out / "train.json", stamp)
 
 
 def encoded_weights(weights: dict[str, Tensor]) -> bytes:
