@@ -11,7 +11,7 @@ from segrepro.errors import UserError
 from segrepro.protocol import layout
 from segrepro.protocol._frozen import Frozen
 from segrepro.protocol.settings import parse_settings, validation_message
-from segrepro.protocol.study import Study
+from segrepro.protocol.study import Study, train_threads
 
 Dataset = Annotated[str, typer.Argument(help="A data set; `NAME-phantom` for its phantom.")]
 StudyName = Annotated[str, typer.Argument(help="A paper, or `PAPER-demo`.")]
@@ -24,7 +24,7 @@ Overrides = Annotated[
     typer.Option("--set", help="As `--config` of snakemake: epochs=3, folds=1, datasets=a,b ..."),
 ]
 Folder = Annotated[Path | None, typer.Option(help="By default the place that Snakemake uses.")]
-Threads = Annotated[int, typer.Option(min=0, help="CPU threads; 0 means all.")]
+Threads = Annotated[int, typer.Option(min=0, help="CPU threads; 0: 1 in a demo, else all.")]
 Gpus = Annotated[int, typer.Option(min=0, help="0: the CPU. 1: a GPU, if there is one.")]
 
 Stage = TypeVar("Stage", bound=Frozen)
@@ -69,6 +69,6 @@ def device_for(gpus: int) -> str:
     return "cuda" if gpus and torch.cuda.is_available() else "cpu"
 
 
-def threads_for(threads: int) -> int:
-    """Return the number of threads, with 0 for all cores."""
-    return threads or os.cpu_count() or 1
+def threads_for(threads: int, study: str) -> int:
+    """Return the number of threads, with 0 for what the pipeline takes."""
+    return threads or train_threads(study, cores=os.cpu_count() or 1)

@@ -53,7 +53,8 @@ def train(
         out=folder,
         state=folder / "state",
         device=device_for(gpus),
-        threads=threads_for(threads),
+        threads=threads_for(threads, study),
+        label=address,
     )
 
 
@@ -91,7 +92,7 @@ def predict(
         last=last or folder / "last.safetensors",
         out=out or folder / "predictions.npz",
         device=device_for(gpus),
-        threads=threads_for(threads),
+        threads=threads_for(threads, study),
     )
 
 
@@ -148,5 +149,5 @@ def complexity(
     measurement.complexity(
         stage,
         out=out or layout.results(study) / "complexity" / f"{model}.json",
-        threads=threads_for(threads),
+        threads=threads_for(threads, study),
     )

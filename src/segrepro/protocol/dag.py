@@ -13,7 +13,7 @@ from segrepro.errors import UserError
 from segrepro.protocol import parts
 from segrepro.protocol.settings import Settings, parse_settings
 from segrepro.protocol.stages import RunRef
-from segrepro.protocol.study import PHANTOM, Study
+from segrepro.protocol.study import PHANTOM, Study, train_threads
 from segrepro.provenance import code_digest
 
 ALL_CORES = 1024
@@ -241,8 +241,8 @@ class Dag:
         return self.settings.overrides()
 
     def train_threads(self, wildcards: Wildcards) -> int:
-        """Return one thread for a demo's small network, so that runs train side by side."""
-        return 1 if self._study(wildcards).is_demo else ALL_CORES
+        """Return the threads of a study's trainings."""
+        return train_threads(wildcards.study, cores=ALL_CORES)
 
     def _study(self, wildcards: Wildcards) -> Study:
         return self._named(wildcards.study)

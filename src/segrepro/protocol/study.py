@@ -20,6 +20,15 @@ DEMO = "-demo"
 PHANTOM = "-phantom"
 
 
+def train_threads(study: str, *, cores: int) -> int:
+    """Return the threads of a study's trainings, in the pipeline and by hand.
+
+    A demo's networks are so small that runs side by side beat threads. Equal threads matter:
+    another number may change the last bits of the weights.
+    """
+    return 1 if study.endswith(DEMO) else cores
+
+
 def load_paper(path: Path, *, demo: bool = False) -> Paper:
     """Read one paper's YAML; with `demo`, lay its ``demo.changes`` over it first.
 

@@ -1,5 +1,6 @@
 """How far a run has come, for the person who waits: a bar on a terminal, else a line per epoch."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
@@ -8,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from segrepro.progress import note
+from segrepro.progress import SECONDS_BETWEEN_LINES, note
 from segrepro.training._learner import Progress
 
 
@@ -23,11 +24,11 @@ class Display(Protocol):
 
 
 @contextmanager
-def display(*, epochs: int, steps: int, images: int, monitor: str) -> Iterator[Display]:
+def display(label: str, *, epochs: int, steps: int, images: int, monitor: str) -> Iterator[Display]:
     """Yield a display on standard error for so many epochs of so many steps and images."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield _Lines(epochs=epochs, images=images, monitor=monitor)
+        yield _Lines(label, epochs=epochs, steps=steps, images=images, monitor=monitor)
         return
     columns = (
         TextColumn("{task.description}"),
@@ -41,19 +42,28 @@ def display(*, epochs: int, steps: int, images: int, monitor: str) -> Iterator[D
 
 
 class _Lines:
-    def __init__(self, *, epochs: int, images: int, monitor: str) -> None:
+    def __init__(self, label: str, *, epochs: int, steps: int, images: int, monitor: str) -> None:
+        self.label = label
         self.epochs = epochs
+        self.steps = steps
+        self.said_at_s = time.monotonic()
         self.images = images
         self.monitor = monitor
 
     def step(self, progress: Progress) -> None:
-        """Say nothing: a line per step would fill a log."""
+        """Say something in a long epoch; a line per step would fill a log."""
+        if time.monotonic() - self.said_at_s >= SECONDS_BETWEEN_LINES:
+            self._say(f"epoch {progress.epoch}/{self.epochs}: step {progress.step}/{self.steps}")
 
     def epoch(self, progress: Progress) -> None:
         text = described(progress, images=self.images, monitor=self.monitor)
         left = (self.epochs - progress.history[-1].epoch) * progress.seconds_per_epoch[-1]
         last = progress.history[-1].epoch
-        note(f"epoch {last}/{self.epochs}: {text}, {left:.0f} s left")
+        self._say(f"epoch {last}/{self.epochs}: {text}, {left:.0f} s left")
+
+    def _say(self, line: str) -> None:
+        self.said_at_s = time.monotonic()
+        note(f"{self.label} {line}".lstrip())
 
 
 class _Bar:

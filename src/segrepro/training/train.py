@@ -36,6 +36,7 @@ def train(
     state: Path,
     device: str,
     threads: int,
+    label: str = "",
     checkpoint_seconds: float = 60.0,
 ) -> None:
     """Train one run on its training slices; read those, the ones it is watched on, and no others.
@@ -59,6 +60,8 @@ def train(
         ``cpu``, ``cuda`` or ``cuda:N``.
     threads
         Threads of PyTorch on the CPU; another number may change the last bits of a result.
+    label
+        What to call the run in progress lines, where several runs share a log.
     checkpoint_seconds
         The least time between two state files: what a stopped run may lose.
 
@@ -77,11 +80,11 @@ def train(
         for cases in [run_split.train, *([selection.cases] if selection else [])]
     ]
     if selection and selection.warning:
-        note(f"warning: {selection.warning}")
+        note(f"{label} warning: {selection.warning}".lstrip())
     folder = StateFolder(state / state_key(stage, parts), seconds=checkpoint_seconds)
     cuda = [where] if where.type == "cuda" else []
     with reproducible(threads=threads), torch.random.fork_rng(devices=cuda):
-        learner = _fitted(stage, parts, device=where, state=folder)
+        learner = _fitted(stage, parts, device=where, state=folder, label=label)
         write_outputs(
             out,
             learner,
@@ -128,7 +131,7 @@ def _part(
 
 
 def _fitted(
-    stage: TrainStage, parts: list[Part], *, device: torch.device, state: StateFolder
+    stage: TrainStage, parts: list[Part], *, device: torch.device, state: StateFolder, label: str
 ) -> Learner:
     recipe, training = stage.recipe, parts[0]
     loss = losses.build(recipe.loss.name, recipe.loss.options)
@@ -143,7 +146,8 @@ def _fitted(
         loss_sum=torch.zeros((), dtype=torch.float64, device=device),
     )
     if state.restore(learner):
-        note(f"continuing in epoch {learner.progress.epoch}, after step {learner.progress.step}")
+        reached = f"epoch {learner.progress.epoch}, after step {learner.progress.step}"
+        note(f"{label} continuing in {reached}".lstrip())
     run = Run(
         stage=stage,
         fabric=fabric,
@@ -155,7 +159,7 @@ def _fitted(
     )
     steps = len(in_batches(torch.arange(len(training)), recipe.batch_size))
     with display(
-        epochs=recipe.epochs, steps=steps, images=len(training), monitor=recipe.monitor
+        label, epochs=recipe.epochs, steps=steps, images=len(training), monitor=recipe.monitor
     ) as watcher:
         fit(run, learner, state=state, display=watcher)
     return learner
