@@ -13,8 +13,9 @@ PACKAGE = "segrepro"
 def code_digest(*modules: str) -> str:
     """Return a digest of modules and of every module of ours that they import.
 
-    Comments, blank lines and docstrings do not count: they cannot change a result. Modules found
-    by name at run time (a network, a metric) are not seen through imports: name them too.
+    Comments, blank lines, docstrings and a module's ``FACTS`` (what a page says of it) do not
+    count: they cannot change a result. Modules found by name at run time (a network, a metric)
+    are not seen through imports: name them too.
     """
     digest = hashlib.sha256()
     for name in sorted(_closure(modules)):
@@ -58,12 +59,21 @@ def _parse(module: str) -> ast.Module:
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError(module)
     tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    tree.body = [node for node in tree.body if not _is_facts(node)]
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list) and body and _is_docstring(body[0]):
             # A body may not be empty, or it could not be written out again.
             body[0] = ast.Pass()
     return tree
+
+
+def _is_facts(node: ast.stmt) -> bool:
+    return (
+        isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Name)
+        and node.targets[0].id == "FACTS"
+    )
 
 
 def _is_docstring(node: ast.stmt) -> bool:

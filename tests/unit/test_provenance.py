@@ -50,6 +50,10 @@ def test_comments_blank_lines_and_docstrings_do_not_count(digest: Digest) -> Non
     assert digest(commented) == digest()
 
 
+def test_what_a_page_says_of_a_module_does_not_count(digest: Digest) -> None:
+    assert digest(CODE + 'FACTS = "one"\n') == digest(CODE + 'FACTS = "two"\n')
+
+
 def test_an_edited_statement_counts(digest: Digest) -> None:
     assert digest(CODE.replace("helper.g()", "helper.g() + 1")) != digest()
 
