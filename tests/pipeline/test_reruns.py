@@ -50,7 +50,7 @@ def test_an_edited_network_retrains_only_its_own_runs(copy_of_finished):
 
 def test_an_edited_recipe_retrains_but_converts_nothing(copy_of_finished):
     copy_of_finished.edit(
-        "config/papers/multiresunet.yaml", "learning_rate: 0.001", "learning_rate: 0.002"
+        "config/papers/multiresunet.yaml", "learning_rate: 0.003", "learning_rate: 0.002"
     )
     planned = copy_of_finished.planned()
     assert set(planned) == AFTER_TRAIN
