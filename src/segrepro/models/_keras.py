@@ -7,14 +7,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from segrepro.models._layers import CONVOLUTIONS, LAYERS
+
 EPSILON = 1e-3
 MOMENTUM = 0.01
 """Keras writes 0.99: the share of the old value, where PyTorch names that of the new one."""
 
 
-def batch_norm(width: int) -> nn.BatchNorm2d:
+def batch_norm(width: int, *, dimensions: int = 2) -> nn.BatchNorm2d | nn.BatchNorm3d:
     """Return batch normalisation with gamma and beta, with the constants of Keras."""
-    return nn.BatchNorm2d(width, eps=EPSILON, momentum=MOMENTUM)
+    return LAYERS[dimensions].batch_norm(width, eps=EPSILON, momentum=MOMENTUM)
 
 
 class BatchNormWithoutGamma(nn.Module):
@@ -48,7 +50,7 @@ def initialise(network: nn.Module) -> None:
     Draws from the default generator of PyTorch: the caller seeds it.
     """
     for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+        if isinstance(module, CONVOLUTIONS):
             nn.init.xavier_uniform_(module.weight)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)

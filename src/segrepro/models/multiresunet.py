@@ -21,8 +21,62 @@ from pydantic import (
 from torch import Tensor, nn
 from torch.nn import functional
 
+from segrepro.models._facts import Disagreement, Facts
 from segrepro.models._keras import BatchNormWithoutGamma, batch_norm, initialise
+from segrepro.models._layers import LAYERS
 from segrepro.models._shape import check_sides
+
+FACTS = Facts(
+    title="MultiResUNet",
+    source=(
+        "Ibtehaz and Rahman 2020, section 4; code: nibtehaz/MultiResUNet (5318aaf), the Keras one"
+    ),
+    licence="MIT by its README; the licence file is MIT's text under another author's name",
+    channels=3,
+    classes=1,
+    size=(256, 256),
+    disagreements=(
+        Disagreement(
+            where="filters",
+            says="the text has W/6, W/3 and W/2",
+            but=(
+                "Table 1 and the code have 0.167 W, 0.333 W and 0.5 W, which differ in the "
+                "deepest block"
+            ),
+            choice="the code; W/6 would give 7,269,335 parameters, Table 3 prints 7,262,750",
+        ),
+        Disagreement(
+            where="activations",
+            says="the text normalises and activates every convolution but the output",
+            but=(
+                "the code activates neither 1x1 shortcuts nor transposed convolutions, nor "
+                "normalises the latter"
+            ),
+            choice="the code",
+        ),
+        Disagreement(
+            where="output",
+            says="the text leaves the output unnormalised",
+            but="the code normalises it and gives it no bias",
+            choice="the code",
+        ),
+        Disagreement(
+            where="normalisation in the blocks",
+            says="the text has none after a concatenation or a sum",
+            but="the code has one after each, and only these have a gamma",
+            choice="the code; a gamma everywhere would give 7,269,297 parameters",
+        ),
+        Disagreement(
+            where="PyTorch code of the same authors",
+            says="it is offered as the same network",
+            but=(
+                "biases, a gamma everywhere, one normalisation used twice per stage of a Res "
+                "path and one class more: 7,251,376 parameters"
+            ),
+            choice="the Keras code, which has the published count",
+        ),
+    ),
+)
 
 
 class Config(BaseModel):
@@ -59,33 +113,44 @@ def filters_of(width: int, *, alpha: float) -> tuple[int, int, int]:
 
 
 class MultiResUNet(nn.Module):
-    """A U-Net of MultiRes blocks whose skip connections are Res paths (Figure 5)."""
+    """A U-Net of MultiRes blocks whose skip connections are Res paths (Figure 5).
+
+    With three dimensions every kernel, pool and stride gets a third side as long as the others.
+    """
 
     def __init__(
-        self, widths: tuple[int, ...], *, alpha: float, channels: int, classes: int
+        self,
+        widths: tuple[int, ...],
+        *,
+        alpha: float,
+        channels: int,
+        classes: int,
+        dimensions: int = 2,
     ) -> None:
         super().__init__()
+        layers = LAYERS[dimensions]
         outs = [sum(filters_of(width, alpha=alpha)) for width in widths]
         self.multiple = 2 ** (len(widths) - 1)
-        self.pool = nn.MaxPool2d(2)
+        self.pool = layers.max_pool(2)
         self.encoder = nn.ModuleList(
-            MultiResBlock(before, filters_of(width, alpha=alpha))
+            MultiResBlock(before, filters_of(width, alpha=alpha), dimensions=dimensions)
             for before, width in zip([channels, *outs], widths, strict=False)
         )
         # The deeper the level, the smaller the semantic gap: 4, 3, 2, 1 stages (section 4).
         self.paths = nn.ModuleList(
-            res_path(out, width, length=len(widths) - 1 - level)
+            res_path(out, width, length=len(widths) - 1 - level, dimensions=dimensions)
             for level, (out, width) in enumerate(zip(outs[:-1], widths, strict=False))
         )
         # Neither activation nor normalisation follows, unlike what section 4 says of all layers.
         self.up = nn.ModuleList(
-            nn.ConvTranspose2d(below, width, 2, stride=2)
+            layers.transposed_convolution(below, width, 2, stride=2)
             for below, width in zip(outs[:0:-1], widths[-2::-1], strict=True)
         )
         self.decoder = nn.ModuleList(
-            MultiResBlock(2 * width, filters_of(width, alpha=alpha)) for width in widths[-2::-1]
+            MultiResBlock(2 * width, filters_of(width, alpha=alpha), dimensions=dimensions)
+            for width in widths[-2::-1]
         )
-        self.output = _convolution(outs[0], classes, kernel=1, relu=False)
+        self.output = _convolution(outs[0], classes, kernel=1, relu=False, dimensions=dimensions)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits of images whose sides are multiples of 2^(levels - 1)."""
@@ -104,19 +169,23 @@ class MultiResUNet(nn.Module):
 class MultiResBlock(nn.Module):
     """Three 3x3 convolutions in a row, all three concatenated, plus a 1x1 shortcut (Figure 3c)."""
 
-    def __init__(self, width_in: int, filters: tuple[int, int, int]) -> None:
+    def __init__(
+        self, width_in: int, filters: tuple[int, int, int], *, dimensions: int = 2
+    ) -> None:
         super().__init__()
         width_out = sum(filters)
-        self.shortcut = _convolution(width_in, width_out, kernel=1, relu=False)
+        self.shortcut = _convolution(
+            width_in, width_out, kernel=1, relu=False, dimensions=dimensions
+        )
         self.convolutions = nn.ModuleList(
-            _convolution(before, width, kernel=3, relu=True)
+            _convolution(before, width, kernel=3, relu=True, dimensions=dimensions)
             for before, width in pairwise((width_in, *filters))
         )
-        self.norm_concatenated = batch_norm(width_out)
-        self.norm_out = batch_norm(width_out)
+        self.norm_concatenated = batch_norm(width_out, dimensions=dimensions)
+        self.norm_out = batch_norm(width_out, dimensions=dimensions)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Map (N, width_in, H, W) to (N, sum of filters, H, W)."""
+        """Map (N, width_in, ..., H, W) to (N, sum of filters, ..., H, W)."""
         shortcut = self.shortcut(features)
         parts: list[Tensor] = []
         for convolution in self.convolutions:
@@ -130,30 +199,35 @@ class MultiResBlock(nn.Module):
 class ResStage(nn.Module):
     """A 3x3 convolution beside a 1x1 shortcut, one stage of a Res path (Figure 4)."""
 
-    def __init__(self, width_in: int, width: int) -> None:
+    def __init__(self, width_in: int, width: int, *, dimensions: int = 2) -> None:
         super().__init__()
-        self.shortcut = _convolution(width_in, width, kernel=1, relu=False)
-        self.convolution = _convolution(width_in, width, kernel=3, relu=True)
-        self.norm_out = batch_norm(width)
+        self.shortcut = _convolution(width_in, width, kernel=1, relu=False, dimensions=dimensions)
+        self.convolution = _convolution(width_in, width, kernel=3, relu=True, dimensions=dimensions)
+        self.norm_out = batch_norm(width, dimensions=dimensions)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Map (N, width_in, H, W) to (N, width, H, W)."""
+        """Map (N, width_in, ..., H, W) to (N, width, ..., H, W)."""
         added = self.shortcut(features) + self.convolution(features)
         out: Tensor = self.norm_out(functional.relu(added, inplace=True))
         return out
 
 
-def res_path(width_in: int, width: int, *, length: int) -> nn.Sequential:
+def res_path(width_in: int, width: int, *, length: int, dimensions: int) -> nn.Sequential:
     """Return a Res path: `length` stages of `width` filters each."""
     return nn.Sequential(
-        *(ResStage(width_in if stage == 0 else width, width) for stage in range(length))
+        *(
+            ResStage(width_in if stage == 0 else width, width, dimensions=dimensions)
+            for stage in range(length)
+        )
     )
 
 
-def _convolution(width_in: int, width: int, *, kernel: int, relu: bool) -> nn.Sequential:
+def _convolution(
+    width_in: int, width: int, *, kernel: int, relu: bool, dimensions: int
+) -> nn.Sequential:
     # The normalisation's beta makes a bias of the convolution superfluous; the code has none.
     layers: list[nn.Module] = [
-        nn.Conv2d(width_in, width, kernel, padding=kernel // 2, bias=False),
+        LAYERS[dimensions].convolution(width_in, width, kernel, padding=kernel // 2, bias=False),
         BatchNormWithoutGamma(width),
     ]
     if relu:

@@ -11,8 +11,50 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 from torch import Tensor, nn
 
+from segrepro.models._facts import Disagreement, Facts
 from segrepro.models._keras import initialise
 from segrepro.models._shape import check_sides
+
+FACTS = Facts(
+    title="U-Net",
+    source=(
+        "Ronneberger et al. 2015, as the baseline of Ibtehaz and Rahman 2020 (section 6.1, "
+        "Table 3); code: jocicmarko/ultrasound-nerve-segmentation (df9eb77)"
+    ),
+    licence="MIT",
+    channels=1,
+    classes=1,
+    size=(256, 256),
+    disagreements=(
+        Disagreement(
+            where="filters and borders",
+            says="the original U-Net has 64 to 1024 filters and convolves without padding",
+            but=(
+                "the MultiResUNet paper calls its baseline the original U-Net, with 32 to 512 "
+                "filters"
+            ),
+            choice="32 to 512 and padding, which gives the 7,759,521 parameters of its Table 3",
+        ),
+        Disagreement(
+            where="code",
+            says="the MultiResUNet paper measures this baseline",
+            but="its repository holds no U-Net",
+            choice=(
+                "the common Keras U-Net, whose count is the published one: no normalisation, no "
+                "dropout, transposed convolutions with a bias and no activation"
+            ),
+        ),
+        Disagreement(
+            where="input channels",
+            says="Table 3 sets 7,759,521 parameters beside MultiResUNet's 7,262,750",
+            but="the first number fits one input channel, the second fits three",
+            choice=(
+                "each network takes the data set's channels, and each count says for how many "
+                "it holds"
+            ),
+        ),
+    ),
+)
 
 
 class Config(BaseModel):

@@ -1,0 +1,36 @@
+"""What a network's own file states about its source, for ``docs/guide/models.md``."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """One place where a paper and its code, or two passages of a paper, contradict each other."""
+
+    where: str
+    """What the disagreement is about, in a few words: "output layer"."""
+    says: str
+    """What one of them says, usually the paper."""
+    but: str
+    """What the other one says or does, usually the code; or that nothing is said."""
+    choice: str
+    """What we do, and why if that is not plain."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A network's origin, and the input for which its paper (or its code) describes it."""
+
+    title: str
+    """The name as the paper writes it."""
+    source: str
+    """Paper, section and code that the network was written from."""
+    licence: str
+    """Licence of that code, or that there is no code, or no licence."""
+    channels: int
+    classes: int
+    size: tuple[int, ...]
+    """Sides of the input: (H, W) or (D, H, W)."""
+    disagreements: tuple[Disagreement, ...]
+    pretraining: str = ""
+    """The weights from which the paper starts, which we do not; empty if it starts from none."""
