@@ -53,3 +53,5 @@ format: setup
 
 generated: setup
 	python -m segrepro.protocol.schema
+	python -m segrepro.models._page
+	python -m segrepro.datasets._page docs/guide/datasets

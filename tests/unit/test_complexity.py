@@ -6,7 +6,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from segrepro.inference.complexity import complexity, multiply_adds, peak_memory_bytes
+from segrepro.inference.complexity import complexity, peak_memory_bytes
+from segrepro.models._count import multiply_adds
 from segrepro.protocol.stages import ComplexityStage
 
 

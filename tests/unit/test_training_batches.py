@@ -18,6 +18,7 @@ from segrepro.training.batches import (
     read_part,
     segmented,
     targets,
+    with_channels_last,
 )
 
 
@@ -93,3 +94,17 @@ def test_a_part_holds_the_bytes_of_its_cases_in_the_order_asked_for(tmp_path: Pa
     assert part.images_nchw.dtype == torch.uint8
     assert part.images_nchw.numpy().tolist() == store.images[[2, 0]].tolist()
     assert part.labels_k.tolist() == [1]
+
+
+def test_kernels_of_flat_convolutions_lie_channels_last_and_those_of_volumes_stay() -> None:
+    both = torch.nn.ModuleList([torch.nn.Conv2d(2, 2, 3), torch.nn.Conv3d(2, 2, 3)])
+    flat, volume = (layer.weight for layer in with_channels_last(both))
+    assert flat.is_contiguous(memory_format=torch.channels_last)
+    assert volume.is_contiguous()
+
+
+def test_a_volume_has_one_target_per_class_too() -> None:
+    masks = torch.tensor([0, 1, 2, 1]).view(1, 1, 2, 2)
+    assert targets(masks, torch.tensor([1, 2])).tolist() == [
+        [[[[0, 1], [0, 1]]], [[[0, 0], [1, 0]]]]
+    ]

@@ -25,6 +25,7 @@ def count(
 
     Example: `segrepro count unet --channels 1 --classes 1`
     """
+    import torch
     import yaml
 
     from segrepro import models
@@ -36,7 +37,10 @@ def count(
         if not equals:
             raise UserError(f"--set {item!r} has no value.", "Write it as --set key=value.")
         chosen[key] = yaml.safe_load(value)
-    counted = _count.count(models.build(model, channels=channels, classes=classes, **chosen))
+    # Without memory for the weights: some networks have hundreds of millions.
+    with torch.device("meta"):
+        network = models.build(model, channels=channels, classes=classes, **chosen)
+    counted = _count.count(network)
     typer.echo(f"total {counted.total}\ntrainable {counted.trainable}")
 
 

@@ -6,12 +6,11 @@ from statistics import median
 
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from segrepro import models
 from segrepro.files import write_json
 from segrepro.inference._live_memory import LiveMemory
-from segrepro.models._count import count
+from segrepro.models._count import count, multiply_adds
 from segrepro.protocol.stages import ComplexityStage
 from segrepro.training._machine import reproducible
 
@@ -60,14 +59,6 @@ def complexity(stage: ComplexityStage, *, out: Path, threads: int) -> None:
             "peak_memory_bytes": peak_memory_bytes(network, images),
         }
     write_json(out, content)
-
-
-def multiply_adds(network: nn.Module, images: Tensor) -> int:
-    """Return the multiplications of a forward pass that are followed by an addition."""
-    counter = FlopCounterMode(display=False)
-    with counter:
-        network(images)
-    return int(counter.get_total_flops()) // 2
 
 
 def latency_seconds(network: nn.Module, images: Tensor) -> float:

@@ -16,7 +16,7 @@ from segrepro.protocol.stages import PredictStage
 from segrepro.slices.store import SliceStore
 from segrepro.splits.read import read_run
 from segrepro.training._machine import parsed_device, reproducible
-from segrepro.training.batches import normalised, segmented
+from segrepro.training.batches import normalised, segmented, with_channels_last
 
 BATCH_SIZE = 4
 """Small, since it moves no number that is reported and the memory of a laptop must hold it."""
@@ -100,7 +100,7 @@ def masks(
         As in training; the probability of a class must exceed the threshold.
     """
     device = next(network.parameters()).device
-    network = network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = with_channels_last(network.eval())
     found: list[NDArray[np.bool_]] = []
     with torch.no_grad():
         batches = torch.split(torch.from_numpy(images_nchw), BATCH_SIZE)

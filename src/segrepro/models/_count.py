@@ -1,8 +1,9 @@
-"""How many numbers a network holds, counted as Keras prints them."""
+"""How many numbers a network holds, counted as Keras prints them, and how much it computes."""
 
 from dataclasses import dataclass
 
-from torch import nn
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 STATISTICS = ("running_mean", "running_var")
 
@@ -27,3 +28,10 @@ def count(network: nn.Module) -> ParameterCount:
         total=sum(parameter.numel() for parameter in network.parameters()) + statistics,
         trainable=sum(p.numel() for p in network.parameters() if p.requires_grad),
     )
+
+
+def multiply_adds(network: nn.Module, images: Tensor) -> int:
+    """Return the multiplications of a forward pass that are followed by an addition."""
+    with FlopCounterMode(display=False) as counter:
+        network(images)
+    return int(counter.get_total_flops()) // 2

@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from segrepro import models, registry
 from segrepro.errors import UserError
 from segrepro.files import write_text
-from segrepro.models._count import ParameterCount, count
+from segrepro.models._count import ParameterCount, count, multiply_adds
 from segrepro.models._facts import Disagreement, Facts
 
 PAGE = Path("docs/guide/models.md")
@@ -60,13 +58,6 @@ def facts_of(name: str) -> Facts:
             f"models/{name}.py has no FACTS.", "State them as its neighbours do: models/unet.py."
         )
     return facts
-
-
-def multiply_adds(network: nn.Module, images: Tensor) -> int:
-    """Return the multiplications of a forward pass that are followed by an addition."""
-    with FlopCounterMode(display=False) as counter:
-        network(images)
-    return int(counter.get_total_flops()) // 2
 
 
 def page(names: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from segrepro.protocol.data import Normalisation
 from segrepro.slices.store import SliceStore
@@ -43,14 +43,24 @@ def read_part(
 
 
 def normalised(images_nchw: Tensor, normalisation: Normalisation) -> Tensor:
-    """Return stored intensities as network inputs: float32, in PyTorch's channels-last layout."""
-    floats = images_nchw.to(torch.float32, memory_format=torch.channels_last)
-    return floats.div_(normalisation.divide_by)
+    """Return stored intensities as network inputs: float32, flat images channels last."""
+    flat = images_nchw.dim() == 4
+    layout = torch.channels_last if flat else torch.contiguous_format
+    return images_nchw.to(torch.float32, memory_format=layout).div_(normalisation.divide_by)
+
+
+def with_channels_last(network: nn.Module) -> nn.Module:
+    """Lay out the kernels of flat convolutions as their images are; those of volumes stay."""
+    for parameter in network.parameters():
+        if parameter.dim() == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return network
 
 
 def targets(masks_nhw: Tensor, labels_k: Tensor) -> Tensor:
-    """Return (N, K, H, W) in {0, 1}, float32: channel k is where the mask has label k."""
-    return (masks_nhw.unsqueeze(1) == labels_k.view(1, -1, 1, 1)).float()
+    """Return (N, K, H, W) in {0, 1}, float32: channel k is where the mask has its label."""
+    labels = labels_k.view(-1, *[1] * (masks_nhw.dim() - 1))
+    return (masks_nhw.unsqueeze(1) == labels).float()
 
 
 def segmented(logits_nkhw: Tensor, *, threshold: float) -> Tensor:

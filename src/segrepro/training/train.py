@@ -23,7 +23,7 @@ from segrepro.training._outputs import remove_stale, write_outputs
 from segrepro.training._seeds import derive
 from segrepro.training._selection import evaluate, selection_of
 from segrepro.training._state import StateFolder
-from segrepro.training.batches import Part, in_batches, read_part
+from segrepro.training.batches import Part, in_batches, read_part, with_channels_last
 from segrepro.training.loop import Run, fit
 
 
@@ -137,7 +137,7 @@ def _fitted(
     loss = losses.build(recipe.loss.name, recipe.loss.options)
     fabric = fabric_for(device, precision=recipe.precision)
     network = _fresh_network(stage, channels=training.images_nchw.shape[1])
-    network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = with_channels_last(network.to(device))
     optimiser = _optimiser(recipe.optimiser, network)
     wrapped_network, wrapped_optimiser = fabric.setup(network, optimiser)
     learner = Learner(
