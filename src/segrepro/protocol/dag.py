@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from segrepro import registry
 from segrepro.errors import UserError
-from segrepro.protocol import parts
+from segrepro.protocol import layout, parts
 from segrepro.protocol.settings import Settings, parse_settings
 from segrepro.protocol.stages import RunRef
 from segrepro.protocol.study import PHANTOM, Study, train_threads
@@ -257,4 +257,4 @@ class Dag:
 
 def run_folder(study: str, run: RunRef) -> str:
     """Return the folder of a run."""
-    return f"results/{study}/{run.dataset}/{run.model}/{run.run}"
+    return layout.run(study, run.dataset, run.model, run.run).as_posix()
