@@ -65,6 +65,16 @@ def read_stack(path: Path) -> NDArray[Any]:
     return stack
 
 
+def read_page(path: Path, page: int) -> NDArray[Any]:
+    """Return one page of a stack that `read_stack` accepts, shape (H, W)."""
+    try:
+        with _complaints_raised():
+            plane: NDArray[Any] = tifffile.imread(path, key=page)
+    except (OSError, ValueError, IndexError, struct.error) as error:
+        raise UserError(f"{path} is broken or truncated: {error}.", CURE) from error
+    return plane
+
+
 @contextmanager
 def _complaints_raised() -> Iterator[None]:
     # tifffile only logs a chain of pages that leads out of the file, and returns fewer pages.

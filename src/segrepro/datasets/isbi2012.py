@@ -1,14 +1,15 @@
 """ISBI-2012: 30 labelled sections of fly nerve cord, transmission electron microscopy."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from segrepro.datasets._images import read_grey_png, read_stack
-from segrepro.datasets._types import Card, Case, Layout, Source
+from segrepro.datasets._images import read_grey_png, read_page, read_stack
+from segrepro.datasets._types import Card, Case, Layout, Listing, PaperUse, Source, read_all
 from segrepro.errors import UserError
 
 SECTIONS_PER_GROUP = 6
@@ -42,6 +43,22 @@ CARD = Card(
     ),
     expected_cases=30,
     expected_groups=5,
+    uses=(
+        PaperUse(
+            paper="multiresunet",
+            says="30 images, 5-fold cross-validation, 256x256, best epoch on the fold",
+            holds="30 consecutive sections of one piece of tissue",
+            choice=(
+                "blocks of six sections instead of random ones, and the last epoch beside the "
+                "best one on the reported fold"
+            ),
+        ),
+    ),
+    pitfalls=(
+        "Cells, not membranes, are labelled 255, and cover 73 to 83 % of a section.",
+        "A stack has 30 pages; a reader that stops at the first sees one section.",
+        "Some copies keep labels as JPEG, or images of half size: they are refused.",
+    ),
 )
 
 SOURCES = (
@@ -55,20 +72,26 @@ LAYOUTS = (
         name="tif stacks, as published",
         required=("train-volume.tif", "train-labels.tif"),
         optional=("test-volume.tif",),
+        expected_files={"*.tif": 3},
     ),
     Layout(
         name="png copies, one file per section",
         required=("train/image/*.png", "train/label/*.png"),
         optional=("test/*.png",),
+        expected_files={"train/image/*.png": 30, "train/label/*.png": 30, "test/*.png": 30},
     ),
 )
 
 _CURE = f"Compare it with the published files ({CARD.url}), then run `segrepro fetch` again."
-_Sections = dict[int, tuple[str, NDArray[Any]]]
 
 
 def iter_cases(raw: Path) -> Iterator[Case]:
-    """Yield one case per labelled section, in section order, the same from both layouts.
+    """Yield one case per labelled section, in section order, the same from both layouts."""
+    return read_all(list_cases(raw), read_case)
+
+
+def list_cases(raw: Path) -> Listing:
+    """Return the labelled sections.
 
     Parameters
     ----------
@@ -78,17 +101,67 @@ def iter_cases(raw: Path) -> Iterator[Case]:
     Raises
     ------
     UserError
-        If neither layout is there, a file is broken, or images and labels do not match.
+        If neither layout is there, or images and labels do not match.
     """
     images, labels = _read_layout(raw)
     if odd := sorted(images.keys() ^ labels.keys()):
         has, lacks = ("image", "label") if odd[0] in images else ("label", "image")
         raise UserError(f"section {odd[0]} in {raw} has no {lacks}, only the {has}.", _CURE)
-    for section in sorted(images):
-        yield _case(section, *images[section], *labels[section])
+    return Listing(
+        cases=tuple(_Section(number, images[number], labels[number]) for number in sorted(images))
+    )
 
 
-def _read_layout(raw: Path) -> tuple[_Sections, _Sections]:
+def read_case(found: "_Section") -> Case:
+    """Return one section.
+
+    Raises
+    ------
+    UserError
+        If a file is broken, or image and label do not match.
+    """
+    image, label = found.image.read(), found.label.read()
+    if image.shape != label.shape:
+        raise UserError(
+            f"{found.image} has shape {image.shape}, but {found.label} has {label.shape}.", _CURE
+        )
+    if image.dtype != np.uint8:
+        raise UserError(f"{found.image} is {image.dtype}, not uint8.", _CURE)
+    return Case(
+        case_id=f"section{found.number:02d}",
+        group_id=f"block{found.number // SECTIONS_PER_GROUP}",
+        channels=image[np.newaxis],
+        mask=_cells(label, str(found.label)),
+        spacing_mm=SPACING_MM,
+    )
+
+
+@dataclass(frozen=True)
+class _Plane:
+    """Where the pixels of a section lie."""
+
+    path: Path
+    page: int | None = None
+    """In a stack; ``None`` for a png."""
+
+    def __str__(self) -> str:
+        return str(self.path) if self.page is None else f"{self.path}, page {self.page}"
+
+    def read(self) -> NDArray[Any]:
+        return read_grey_png(self.path) if self.page is None else read_page(self.path, self.page)
+
+
+@dataclass(frozen=True)
+class _Section:
+    number: int
+    image: _Plane
+    label: _Plane
+
+
+_Planes = dict[int, _Plane]
+
+
+def _read_layout(raw: Path) -> tuple[_Planes, _Planes]:
     volume, label_volume = raw / "train-volume.tif", raw / "train-labels.tif"
     if volume.exists() and label_volume.exists():
         images, labels = _stack(volume), _stack(label_volume)
@@ -104,37 +177,18 @@ def _read_layout(raw: Path) -> tuple[_Sections, _Sections]:
     return images, labels
 
 
-def _stack(path: Path) -> _Sections:
-    pages = read_stack(path)
-    return {number: (f"{path}, page {number}", page) for number, page in enumerate(pages)}
+def _stack(path: Path) -> _Planes:
+    return {number: _Plane(path, number) for number in range(len(read_stack(path)))}
 
 
-def _folder(folder: Path) -> _Sections:
-    sections: _Sections = {}
+def _folder(folder: Path) -> _Planes:
+    planes: _Planes = {}
     for path in folder.glob("*.png"):
         # Numbers, not text: as text, section 10 comes before section 2.
         if not path.stem.isdecimal():
             raise UserError(f"{path} is not named by a section number.", _CURE)
-        sections[int(path.stem)] = (str(path), read_grey_png(path))
-    return sections
-
-
-def _case(
-    section: int, image_name: str, image: NDArray[Any], label_name: str, label: NDArray[Any]
-) -> Case:
-    if image.shape != label.shape:
-        raise UserError(
-            f"{image_name} has shape {image.shape}, but {label_name} has {label.shape}.", _CURE
-        )
-    if image.dtype != np.uint8:
-        raise UserError(f"{image_name} is {image.dtype}, not uint8.", _CURE)
-    return Case(
-        case_id=f"section{section:02d}",
-        group_id=f"block{section // SECTIONS_PER_GROUP}",
-        channels=image[np.newaxis],
-        mask=_cells(label, label_name),
-        spacing_mm=SPACING_MM,
-    )
+        planes[int(path.stem)] = _Plane(path)
+    return planes
 
 
 def _cells(label: NDArray[Any], name: str) -> NDArray[np.uint8]:
