@@ -16,3 +16,7 @@ class UserError(Exception):
         super().__init__(f"{fact}\n{cure}")
         self.fact = fact
         self.cure = cure
+
+    def __reduce__(self) -> tuple[type["UserError"], tuple[str, str]]:
+        # Worker processes send it to their parent by pickle, which would call it with one text.
+        return type(self), (self.fact, self.cure)

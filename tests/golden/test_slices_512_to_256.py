@@ -16,4 +16,4 @@ def test_an_image_becomes_its_block_means_rounded_half_up() -> None:
 def test_a_mask_keeps_what_covers_two_of_four_pixels() -> None:
     labels = (np.random.default_rng(0).random((512, 512)) < 0.5).astype(np.uint8)
     counts = labels.reshape(BLOCKS).sum(axis=(1, 3))
-    np.testing.assert_array_equal(resize_mask(labels, (256, 256), "area_majority"), counts >= 2)
+    np.testing.assert_array_equal(resize_mask(labels, (256, 256), "area"), counts >= 2)

@@ -54,21 +54,21 @@ def test_nearest_takes_the_pixel_under_the_new_centre() -> None:
 
 
 def test_half_of_the_area_is_enough_for_a_class() -> None:
-    assert resize_mask(grey([1, 1], [0, 0]), (1, 1), "area_majority") == 1
+    assert resize_mask(grey([1, 1], [0, 0]), (1, 1), "area") == 1
 
 
 def test_less_than_half_of_the_area_is_background() -> None:
-    assert resize_mask(grey([1, 0], [0, 0]), (1, 1), "area_majority") == 0
+    assert resize_mask(grey([1, 0], [0, 0]), (1, 1), "area") == 0
     # Two classes that only together cover more than half.
-    assert resize_mask(grey([1, 2], [0, 0]), (1, 1), "area_majority") == 0
+    assert resize_mask(grey([1, 2], [0, 0]), (1, 1), "area") == 0
 
 
 def test_of_two_classes_with_half_each_the_smaller_label_wins() -> None:
-    assert resize_mask(grey([2, 1], [2, 1]), (1, 1), "area_majority") == 1
+    assert resize_mask(grey([2, 1], [2, 1]), (1, 1), "area") == 1
 
 
 def test_labels_are_not_blended() -> None:
-    assert set(np.unique(resize_mask(grey([1, 3] * 8), (1, 5), "area_majority"))) <= {0, 1, 3}
+    assert set(np.unique(resize_mask(grey([1, 3] * 8), (1, 5), "area"))) <= {0, 1, 3}
 
 
 def test_an_image_of_the_wanted_size_is_copied() -> None:

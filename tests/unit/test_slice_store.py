@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from segrepro.cases.convert import COLUMNS, HASH_COLUMNS, write_case
+from segrepro.cases.convert import COLUMNS, HASH_COLUMNS
+from segrepro.cases.write import write_case
 from segrepro.datasets._types import Case
 from segrepro.errors import UserError
-from segrepro.protocol.data import Slicing
+from segrepro.protocol.slicing import Slicing
 from segrepro.protocol.stages import SliceStage
 from segrepro.slices.store import SliceStore
 from segrepro.slices.write import write_slices
@@ -32,7 +33,7 @@ def write_cases(folder: Path, masks: dict[str, NDArray[np.uint8]]) -> Path:
         written = write_case(case, folder)
         counts = [str((mask == label).sum()) for label in (1, 2)]
         shape = "x".join(map(str, mask.shape))
-        facts = [case_id, case.group_id, "", shape, "0.5x0.5", *counts]
+        facts = [case_id, case.group_id, "", shape, "0.5x0.5", "", *counts]
         lines.append(",".join([*facts, *written.image_sha256, written.mask_sha256]))
     (folder / "cases.csv").write_text("\n".join(lines) + "\n")
     return folder
@@ -142,9 +143,9 @@ def test_only_one_case_is_held_in_memory(tmp_path: Path, out: Path) -> None:
     assert peak_bytes < len(masks) * side * side / 2
 
 
-def test_volumes_are_refused(cases: Path, out: Path) -> None:
+def test_a_picture_does_not_become_a_volume(cases: Path, out: Path) -> None:
     volume = SliceStage(slicing=Slicing(name="volume", size=(2, 2, 2)))
-    with pytest.raises(UserError, match="3 axes"):
+    with pytest.raises(UserError, match="is a picture"):
         write_slices(volume, cases=cases, out=out)
 
 

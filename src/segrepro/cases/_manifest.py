@@ -3,7 +3,8 @@
 import csv
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from segrepro.errors import UserError
@@ -14,7 +15,7 @@ COLUMNS = ("path", "bytes", "sha256")
 CURE = "Run `segrepro fetch` again (`segrepro phantom` for a phantom), then convert."
 
 
-def write_manifest(raw: Path, manifest: Path) -> None:
+def write_manifest(raw: Path, manifest: Path, *, workers: int = 1) -> None:
     """Write path, size and SHA-256 of every file below `raw`, hidden ones not counted.
 
     Parameters
@@ -23,17 +24,19 @@ def write_manifest(raw: Path, manifest: Path) -> None:
         Folder of a data set's raw files.
     manifest
         CSV to write; its paths are relative to `raw`, with forward slashes, sorted.
+    workers
+        Files that are read at the same time.
     """
     paths = list(_files(raw))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for path in progress(paths, total=len(paths), what="manifest"):
-        writer.writerow([_name(path, raw), path.stat().st_size, sha256_of(path)])
+    for path, sha256 in progress(_hashes(paths, workers), total=len(paths), what="manifest"):
+        writer.writerow([_name(path, raw), path.stat().st_size, sha256])
     write_text(manifest, text.getvalue())
 
 
-def check_manifest(raw: Path, manifest: Path) -> None:
+def check_manifest(raw: Path, manifest: Path, *, workers: int = 1) -> None:
     """Refuse raw files that are not those of the manifest.
 
     Raises
@@ -44,16 +47,23 @@ def check_manifest(raw: Path, manifest: Path) -> None:
     listed = _read(manifest)
     if unlisted := [path for path in _files(raw) if _name(path, raw) not in listed]:
         raise UserError(f"{unlisted[0]} is not listed in {manifest}.", CURE)
-    for name, (size, sha256) in progress(listed.items(), total=len(listed), what="check raw"):
-        path = raw / name
+    paths = {raw / name: known for name, known in listed.items()}
+    for path, (size, _) in paths.items():
         if not path.is_file():
             raise UserError(f"{path} is missing, though {manifest} lists it.", CURE)
         if path.stat().st_size != size:
             raise UserError(
                 f"{path} has {path.stat().st_size} bytes, not the {size} of {manifest}.", CURE
             )
-        if sha256_of(path) != sha256:
+    for path, sha256 in progress(_hashes(paths, workers), total=len(paths), what="check raw"):
+        if sha256 != paths[path][1]:
             raise UserError(f"{path} changed: its SHA-256 is not that of {manifest}.", CURE)
+
+
+def _hashes(paths: Collection[Path], workers: int) -> Iterator[tuple[Path, str]]:
+    # Threads do: hashing leaves the interpreter to the others.
+    with ThreadPoolExecutor(workers) as pool:
+        yield from zip(paths, pool.map(sha256_of, paths), strict=True)
 
 
 def _read(manifest: Path) -> dict[str, tuple[int, str]]:

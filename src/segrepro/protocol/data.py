@@ -1,25 +1,11 @@
-"""How a paper prepares its data: slices, splits, intensities."""
+"""How a paper prepares its data: splits and intensities; slices are in `slicing`."""
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, model_validator
 
 from segrepro.protocol._frozen import Frozen
-
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
-
-
-class Slicing(Frozen):
-    """How converted cases become the arrays that a network sees."""
-
-    name: Name
-    """The folder below ``data/slices/{dataset}/``; papers that share it agree on all the rest."""
-    size: Annotated[tuple[PositiveInt, ...], Field(min_length=2, max_length=3)]
-    """Rows and columns (or depth, rows, columns) after resizing, in pixels; never width first."""
-    image_resize: Literal["area", "linear", "cubic", "nearest"] = "area"
-    mask_resize: Literal["area_majority", "nearest"] = "area_majority"
-    """``area_majority``: the class that covers at least half of a pixel's area, else background."""
-    keep: Literal["all", "with_label"] = "all"
+from segrepro.protocol.slicing import Slicing
 
 
 class Split(Frozen):

@@ -6,8 +6,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, PositiveInt, model_validator
 
 from segrepro.protocol._frozen import Frozen
-from segrepro.protocol.data import DatasetProtocol, Name
+from segrepro.protocol.data import DatasetProtocol
 from segrepro.protocol.recipe import Recipe
+from segrepro.protocol.slicing import Name
 
 
 class Citation(Frozen):

@@ -143,7 +143,7 @@ def named_slicing(studies: tuple[Study, ...], dataset: str, slicing: str) -> sta
         for study in studies
         if dataset in study.datasets and study.dataset(dataset).slicing.name == slicing
     }
-    if len(set(found.values())) > 1:
+    if len({stage.canonical_json() for stage in found.values()}) > 1:
         raise UserError(
             f"{', '.join(found)} mean different things by slicing {slicing!r} of {dataset}.",
             "Give one of them another slicing name in config/papers.",

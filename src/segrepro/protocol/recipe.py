@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from segrepro.protocol._frozen import Frozen
-from segrepro.protocol.data import Name
+from segrepro.protocol.slicing import Name
 
 Checkpoint = Literal["last", "best_validation", "best_on_reported_fold"]
 

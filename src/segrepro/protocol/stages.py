@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import Field, PositiveInt
 
 from segrepro.protocol._frozen import Frozen
-from segrepro.protocol.data import Normalisation, Slicing, Split
+from segrepro.protocol.data import Normalisation, Split
 from segrepro.protocol.paper import (
     Citation,
     Claim,
@@ -20,6 +20,7 @@ from segrepro.protocol.paper import (
     Unstated,
 )
 from segrepro.protocol.recipe import Checkpoint, Recipe
+from segrepro.protocol.slicing import Slicing
 
 
 class PhantomStage(Frozen):

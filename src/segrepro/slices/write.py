@@ -1,5 +1,7 @@
 """Cut cases into the arrays of a slice store."""
 
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -12,98 +14,157 @@ from segrepro.cases.read import CaseRow, load_case, read_cases
 from segrepro.errors import UserError
 from segrepro.files import all_or_none, atomic_write, write_bytes
 from segrepro.progress import progress
-from segrepro.protocol.data import Slicing
+from segrepro.protocol.slicing import Slicing
 from segrepro.protocol.stages import SliceStage
-from segrepro.slices.arrays import resize_image, resize_mask
+from segrepro.slices.cut import Item, NativeCase, cut_case, merged
 from segrepro.slices.store import IMAGES, MASKS, TABLE
 
 
 def write_slices(stage: SliceStage, *, cases: Path, out: Path) -> None:
-    """Resize every case and write ``images.npy``, ``masks.npy`` and, last, ``slices.parquet``.
+    """Cut every case and write ``images.npy``, ``masks.npy`` and, last, ``slices.parquet``.
 
     Parameters
     ----------
     stage
-        The slicing. ``keep: with_label`` leaves out cases whose native mask is empty.
+        The slicing.
     cases
-        Folder of converted cases (it holds ``cases.csv``).
+        Folder of converted cases (it holds ``cases.csv`` and ``dataset.json``).
     out
         Folder to write. Only one case at a time is held in memory.
 
     Raises
     ------
     UserError
-        If cases are missing, changed, volumes, or not alike in channels and type.
+        If cases are missing, changed, not alike in channels and type, or none of their slices is
+        to be kept.
     """
     slicing = stage.slicing
-    rows = _kept(read_cases(cases / "cases.csv"), slicing)
+    rows = read_cases(cases / "cases.csv")
+    channels = _chosen_channels(cases / "dataset.json", slicing)
     (out / TABLE).unlink(missing_ok=True)
-    first, _ = load_case(cases, rows[0])
     with all_or_none(out / IMAGES, out / MASKS):
-        records = _write_arrays(rows, slicing, first, cases=cases, out=out)
+        records = []
+        with (
+            atomic_write(out / IMAGES) as image_file,
+            atomic_write(out / MASKS) as mask_file,
+        ):
+            images, masks = _GrowingArray(image_file), _GrowingArray(mask_file)
+            for row in progress(rows, total=len(rows), what=f"slice {slicing.name}"):
+                for item in _items(cases, row, slicing, channels):
+                    images.append(item.image, row.case_id)
+                    masks.append(item.mask, row.case_id)
+                    records.append(_record(row, item, _classes(row, slicing)))
+            if not records:
+                raise UserError(
+                    "no case has a labelled pixel.", "Slice with `keep: all`, or mend the cases."
+                )
+            images.finish()
+            masks.finish()
         write_bytes(out / TABLE, pd.DataFrame(records).to_parquet(index=False))
 
 
-def _write_arrays(
-    rows: list[CaseRow], slicing: Slicing, first: NDArray[Any], *, cases: Path, out: Path
-) -> list[dict[str, object]]:
-    """Write images and masks page by page; return the rows of the table."""
-    size = _flat(slicing.size, f"slicing {slicing.name!r}")
-    shape = (len(rows), len(first), *size)
-    records = []
-    with atomic_write(out / IMAGES) as images, atomic_write(out / MASKS) as masks:
-        _write_header(images, shape, first.dtype)
-        _write_header(masks, (len(rows), *size), np.dtype(np.uint8))
-        for row in progress(rows, total=len(rows), what=f"slice {slicing.name}"):
-            channels, mask = load_case(cases, row)
-            if (len(channels), channels.dtype) != (len(first), first.dtype):
-                raise UserError(
-                    f"case {row.case_id!r} has {len(channels)} {channels.dtype} channel(s), but "
-                    f"{rows[0].case_id!r} has {len(first)} {first.dtype}.",
-                    "All cases of a data set need the same channels; mend it and convert again.",
-                )
-            for channel in channels:
-                images.write(resize_image(channel, size, slicing.image_resize).tobytes())
-            small = resize_mask(mask, size, slicing.mask_resize)
-            masks.write(small.tobytes())
-            records.append(_record(row, small))
-    return records
-
-
-def _flat(lengths: tuple[int, ...], whose: str) -> tuple[int, int]:
-    if len(lengths) != 2:
+def _chosen_channels(description: Path, slicing: Slicing) -> list[int] | None:
+    """Return the positions of the wanted channels; ``None`` means all."""
+    if not slicing.channels:
+        return None
+    try:
+        names = list(json.loads(description.read_bytes())["channel_names"].values())
+    except (OSError, ValueError, KeyError, AttributeError) as error:
         raise UserError(
-            f"{whose} has {len(lengths)} axes: {lengths}.", "Only flat images are sliced so far."
+            f"cannot read the channels of {description}.", "Run `segrepro convert` again."
+        ) from error
+    if unknown := [name for name in slicing.channels if name not in names]:
+        raise UserError(
+            f"slicing {slicing.name!r} wants the channel {unknown[0]!r}.",
+            f"The data set has: {', '.join(names)}.",
         )
-    return lengths[0], lengths[1]
+    return [names.index(name) for name in slicing.channels]
 
 
-def _kept(rows: list[CaseRow], slicing: Slicing) -> list[CaseRow]:
-    if slicing.keep == "all":
-        return rows
-    kept = [row for row in rows if sum(row.pixels.values()) > 0]
-    if not kept:
-        raise UserError("no case has a labelled pixel.", "Slice with `keep: all`, or mend cases.")
-    return kept
+def _items(
+    cases: Path, row: CaseRow, slicing: Slicing, channels: list[int] | None
+) -> Iterator[Item]:
+    if slicing.keep == "with_label" and not _has_label(row, slicing):
+        return  # its files need not even be read
+    loaded = load_case(cases, row)
+    chosen = range(len(loaded.channels)) if channels is None else channels
+    native = NativeCase(
+        case_id=row.case_id,
+        channels=[loaded.channels[channel] for channel in chosen],
+        mask=merged(loaded.mask, list(row.pixels), slicing.merge),
+        spacing_mm=row.spacing_mm,
+        orientation=row.orientation,
+    )
+    yield from cut_case(native, slicing)
 
 
-def _write_header(handle: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-    descr = np.lib.format.dtype_to_descr(dtype)
-    header = {"descr": descr, "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(handle, header)
+def _has_label(row: CaseRow, slicing: Slicing) -> bool:
+    wanted = [name for names in slicing.merge.values() for name in names] or list(row.pixels)
+    return any(row.pixels.get(name, 1) for name in wanted)
 
 
-def _record(row: CaseRow, mask: NDArray[np.uint8]) -> dict[str, object]:
-    native_rows, native_columns = _flat(row.shape, f"case {row.case_id!r}")
-    counts = np.bincount(mask.ravel(), minlength=len(row.pixels) + 1)[1:]
-    return {
-        "slice_id": row.case_id,
-        "case_id": row.case_id,
-        "group_id": row.group_id,
-        "index": 0,
-        "native_rows": native_rows,
-        "native_columns": native_columns,
-        # Of the resized pixels: a distance measured on these arrays needs it.
-        "row_spacing_mm": row.spacing_mm[0] * native_rows / mask.shape[0],
-        "column_spacing_mm": row.spacing_mm[1] * native_columns / mask.shape[1],
-    } | {f"{PIXELS}{name}": int(count) for name, count in zip(row.pixels, counts, strict=True)}
+def _classes(row: CaseRow, slicing: Slicing) -> Sequence[str]:
+    return list(slicing.merge or row.pixels)
+
+
+class _GrowingArray:
+    """An ``.npy`` file whose first axis grows; every entry is alike."""
+
+    def __init__(self, handle: IO[bytes]) -> None:
+        self._handle = handle
+        self._count = 0
+        self._first: tuple[tuple[int, ...], np.dtype[Any], str] | None = None
+
+    def append(self, entry: NDArray[Any], case_id: str) -> None:
+        if self._first is None:
+            self._first = (entry.shape, entry.dtype, case_id)
+            self._write_header()
+        shape, dtype, first_id = self._first
+        if (entry.shape, entry.dtype) != (shape, dtype):
+            raise UserError(
+                f"case {case_id!r} gives {entry.dtype} {entry.shape}, but {first_id!r} gives "
+                f"{dtype} {shape}.",
+                "All cases of a data set need the same channels; mend it and convert again.",
+            )
+        self._handle.write(np.ascontiguousarray(entry).tobytes())
+        self._count += 1
+
+    def finish(self) -> None:
+        """Write how many entries there are."""
+        self._handle.seek(0)
+        self._write_header()
+
+    def _write_header(self) -> None:
+        if self._first is None:
+            raise ValueError("there is no entry")
+        shape, dtype, _ = self._first
+        # numpy leaves room in the header for any length of the first axis.
+        np.lib.format.write_array_header_1_0(
+            self._handle,
+            {
+                "descr": np.lib.format.dtype_to_descr(dtype),
+                "fortran_order": False,
+                "shape": (self._count, *shape),
+            },
+        )
+
+
+def _record(row: CaseRow, item: Item, classes: Sequence[str]) -> Mapping[str, object]:
+    place = item.place
+    counts = np.bincount(item.mask.ravel(), minlength=len(classes) + 1)[1:]
+    is_slice = place.plane and item.mask.ndim == 2
+    return (
+        {
+            "slice_id": f"{row.case_id}_{place.index:04d}" if is_slice else row.case_id,
+            "case_id": row.case_id,
+            "group_id": row.group_id,
+        }
+        | place.record()
+        | {
+            # Of the stored pixels: a distance measured on these arrays needs it.
+            "row_spacing_mm": item.spacing_mm[-2],
+            "column_spacing_mm": item.spacing_mm[-1],
+            "slice_spacing_mm": item.spacing_mm[0] if item.mask.ndim == 3 else float("nan"),
+        }
+        | {f"{PIXELS}{name}": int(count) for name, count in zip(classes, counts, strict=True)}
+    )
