@@ -1,13 +1,18 @@
 """Fetching, phantoms and manifests."""
 
 import hashlib
+import shutil
 import socket
+import sys
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from segrepro.cases import _clients
 from segrepro.cases import raw as stage
+from segrepro.cases.compare import check_copy
 from segrepro.datasets import isbi2012
 from segrepro.datasets._types import Source
 from segrepro.errors import UserError
@@ -112,7 +117,7 @@ def test_a_folder_without_the_files_says_what_was_looked_for(
 
 
 def test_a_source_that_does_not_exist_is_refused(raw: Path, manifest: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="not a folder"):
+    with pytest.raises(UserError, match="neither a folder nor an archive"):
         fetch(raw, manifest, tmp_path / "nowhere")
 
 
@@ -250,6 +255,7 @@ def test_a_network_that_fails_ends_in_one_message(
 
     monkeypatch.setattr(socket.socket, "connect", no_network)
     monkeypatch.setattr(socket, "getaddrinfo", no_network)
+    monkeypatch.setattr("segrepro.cases._download.ATTEMPTS", 1)
     here = tuple(
         replace(source, url=f"https://example.org/{source.path}") for source in isbi2012.SOURCES
     )
@@ -257,3 +263,164 @@ def test_a_network_that_fails_ends_in_one_message(
     with pytest.raises(UserError, match=r"cannot fetch train-volume\.tif from https://example"):
         fetch(raw, manifest, None)
     assert not manifest.exists()
+
+
+def archive_of(source: Path, path: Path, wrapped: str = "") -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted(source.rglob("*")):
+            archive.write(file, f"{wrapped}{file.relative_to(source).as_posix()}")
+    return path
+
+
+@pytest.mark.parametrize("wrapped", ["", "isbi/", "isbi/release 1/"])
+def test_an_archive_is_brought_without_the_folders_around_it(
+    wrapped: str, raw: Path, manifest: Path, source: Path, tmp_path: Path
+) -> None:
+    (source / "holiday.jpg").write_text("beach")
+    fetch(raw, manifest, archive_of(source, tmp_path / "a.zip", wrapped))
+    assert names(raw) == sorted(FILES)
+    assert [path.name for path in sorted(raw.parent.iterdir())] == [raw.name, manifest.name]
+
+
+def test_a_folder_may_wrap_the_layout(raw: Path, manifest: Path, source: Path) -> None:
+    fetch(raw, manifest, source.parent)
+    assert names(raw) == sorted(FILES)
+
+
+def test_an_archive_of_something_else_leaves_nothing(
+    raw: Path, manifest: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "x.txt").write_text("x")
+    with pytest.raises(UserError, match="what was unpacked does not hold"):
+        fetch(raw, manifest, archive_of(tmp_path / "other", tmp_path / "a.zip"))
+    assert list(raw.parent.iterdir()) == []
+
+
+def test_published_archives_in_a_folder_are_unpacked(
+    raw: Path, manifest: Path, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(isbi2012, "SOURCES", (Source(path="published.zip", unpack_to=""),))
+    folder = tmp_path / "downloads"
+    folder.mkdir()
+    archive_of(source, folder / "published.zip")
+    fetch(raw, manifest, folder)
+    assert names(raw) == sorted(FILES)
+
+
+def test_a_downloaded_archive_is_unpacked_and_removed(
+    raw: Path, manifest: Path, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = archive_of(source, tmp_path / "a.zip", "isbi/")
+
+    def download(wanted: Source, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(archive, folder / wanted.path)
+
+    monkeypatch.setattr("segrepro.cases._get.download", download)
+    url = "https://example.org/a.zip"
+    monkeypatch.setattr(isbi2012, "SOURCES", (Source(path="a.zip", url=url, unpack_to=""),))
+    fetch(raw, manifest, None)
+    assert names(raw) == sorted(FILES)
+
+
+def test_a_copy_is_compared_with_what_is_published(source: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        check_copy("isbi2012", source)
+    assert "2 files match *.tif, not 3" in caught.value.fact
+    (source / "test-volume.tif").write_text("third")
+    assert "3 files match *.tif" in check_copy("isbi2012", source)
+
+
+def test_everything_that_differs_is_said_at_once(
+    source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = (
+        Source(path=FILES[0], how="ask", bytes=7),
+        Source(path=FILES[1], how="ask", sha256="0" * 64),
+    )
+    monkeypatch.setattr(isbi2012, "SOURCES", sources)
+    with pytest.raises(UserError) as caught:
+        check_copy("isbi2012", source)
+    for said in ("not 3", "train-volume.tif has 16 bytes, not 7", "SHA-256 of train-labels.tif"):
+        assert said in caught.value.fact
+
+
+def test_a_copy_of_something_else_is_not_compared(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="holds nothing of this data set"):
+        check_copy("isbi2012", tmp_path)
+
+
+class FakeClient:
+    """Stands for the modules of all three clients; what they are asked for is kept."""
+
+    def __init__(self) -> None:
+        self.asked: list[object] = []
+
+    def KaggleApi(self) -> "FakeClient":  # noqa: N802 - its name
+        return self
+
+    def authenticate(self) -> None:
+        self.asked.append("authenticate")
+
+    def competition_download_files(self, name: str, *, path: str, quiet: bool) -> None:
+        self.asked.append((name, Path(path).name, quiet))
+
+    def dataset_download_files(self, name: str, *, path: str, quiet: bool) -> None:
+        raise SystemExit(f"403 {name} {path} {quiet}")
+
+    def getSeries(self, *, collection: str) -> list[str]:  # noqa: N802 - its name
+        return [f"series of {collection}"]
+
+    def downloadSeries(self, series: list[str], *, path: str) -> None:  # noqa: N802 - its name
+        self.asked.append((*series, Path(path).name))
+
+    def login(self, *, silent: bool) -> str:
+        return f"silent {silent}"
+
+    def syncFromSynapse(self, *asked: str, path: str, **_: str) -> None:  # noqa: N802 - its name
+        self.asked.append((*asked, Path(path).name))
+
+
+@pytest.fixture
+def client(monkeypatch: pytest.MonkeyPatch) -> FakeClient:
+    fake = FakeClient()
+    modules = ("kaggle.api.kaggle_api_extended", "tcia_utils.nbia", "synapseclient", "synapseutils")
+    for name in modules:
+        monkeypatch.setitem(sys.modules, name, fake)  # type: ignore[arg-type]
+        monkeypatch.setitem(sys.modules, name.split(".")[0], fake)  # type: ignore[arg-type]
+    return fake
+
+
+@pytest.mark.parametrize(
+    ("kind", "reference", "asked"),
+    [
+        ("kaggle", "competitions/nerve", ["authenticate", ("nerve", "raw", False)]),
+        ("tcia", "Duke", [("series of Duke", "raw")]),
+        ("synapse", "syn1", [("silent True", "syn1", "raw")]),
+    ],
+)
+def test_a_publishers_client_is_asked_for_its_reference(
+    kind: str, reference: str, asked: list[object], client: FakeClient, tmp_path: Path
+) -> None:
+    source = Source(path="x", client=kind, reference=reference)  # type: ignore[arg-type]
+    _clients.get(source, tmp_path / "raw")
+    assert client.asked == asked
+
+
+def test_a_client_that_ends_the_program_does_not_end_ours(
+    client: FakeClient, tmp_path: Path
+) -> None:
+    source = Source(path="x", client="kaggle", reference="datasets/a/b", how="Accept the rules.")
+    with pytest.raises(UserError, match="403 a/b") as caught:
+        _clients.get(source, tmp_path / "raw")
+    assert caught.value.cure == "Accept the rules."
+
+
+def test_a_client_that_is_not_installed_is_named_with_its_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "tcia_utils", None)
+    with pytest.raises(UserError) as caught:
+        _clients.get(Source(path="x", client="tcia", reference="Duke"), tmp_path / "raw")
+    assert "segrepro[tcia]" in caught.value.cure

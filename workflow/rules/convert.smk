@@ -13,10 +13,12 @@ rule convert:
         dataset="data/cases/{dataset}/dataset.json",
     log:
         "logs/convert/{dataset}.log",
+    threads: dag.convert_workers
     params:
         code=dag.convert_code,
     message:
         "Converting {wildcards.dataset}"
     shell:
         "python -m segrepro convert {wildcards.dataset} --raw data/raw/{wildcards.dataset}"
-        " --manifest {input.manifest} --out $(dirname {output.cases}) 2>&1 | tee {log}"
+        " --manifest {input.manifest} --out $(dirname {output.cases})"
+        " --workers {threads} 2>&1 | tee {log}"

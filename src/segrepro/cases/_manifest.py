@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from segrepro.cases._layouts import is_hidden
 from segrepro.errors import UserError
 from segrepro.files import sha256_of, write_text
 from segrepro.progress import progress
@@ -83,8 +84,7 @@ def _files(raw: Path) -> Iterator[Path]:
     walk = os.walk(raw, followlinks=True)
     paths = (Path(folder) / name for folder, _, names in walk for name in names)
     for path in sorted(paths, key=lambda path: _name(path, raw)):
-        hidden = any(part.startswith(".") for part in path.relative_to(raw).parts)
-        if path.is_file() and not hidden:
+        if path.is_file() and not is_hidden(path.relative_to(raw)):
             yield path
 
 

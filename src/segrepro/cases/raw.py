@@ -1,23 +1,27 @@
 """Bring raw files to their place and write down which bytes they are."""
 
+import shutil
 from pathlib import Path
 
 from segrepro import datasets, phantoms
-from segrepro.cases._download import download
+from segrepro.cases._archives import ENDINGS, is_archive, unpack
+from segrepro.cases._get import get_all, settle
+from segrepro.cases._layouts import complete_layout, matches, root_of, wanted
 from segrepro.cases._manifest import check_manifest, write_manifest
 from segrepro.datasets._protocols import DatasetModule
-from segrepro.datasets._types import Layout
 from segrepro.errors import UserError
 from segrepro.files import atomic_write, sha256_of
 from segrepro.progress import progress
 from segrepro.protocol.stages import PhantomStage
 
-__all__ = ["check_manifest", "fetch", "phantom", "write_manifest"]
+__all__ = ["check_manifest", "complete_layout", "fetch", "phantom", "write_manifest"]
 
 CHUNK_BYTES = 1 << 20
 
 
-def fetch(dataset: str, *, raw: Path, manifest: Path, source: Path | None) -> None:
+def fetch(
+    dataset: str, *, raw: Path, manifest: Path, source: Path | None, workers: int = 1
+) -> None:
     """Fill the raw folder of a data set and write its manifest.
 
     Parameters
@@ -29,8 +33,11 @@ def fetch(dataset: str, *, raw: Path, manifest: Path, source: Path | None) -> No
     manifest
         CSV to write last; if anything fails there is none.
     source
-        Folder on this machine that holds the files in one of the data set's layouts; they are
-        copied, the rest is ignored. ``None``: use what already lies in `raw`, else download.
+        A folder on this machine that holds the files in one of the data set's layouts, or its
+        published archives, or one archive; what belongs to the layout is copied, the rest is
+        ignored. ``None``: use what already lies in `raw`, else download.
+    workers
+        Files that are hashed at the same time.
 
     Raises
     ------
@@ -46,11 +53,16 @@ def fetch(dataset: str, *, raw: Path, manifest: Path, source: Path | None) -> No
     module = datasets.load(dataset)
     manifest.unlink(missing_ok=True)
     if source is not None:
-        _copy(dataset, module, source, raw)
+        _bring(dataset, module, source, raw)
     elif complete_layout(module, raw) is None:
-        _download_all(dataset, module, raw)
+        get_all(dataset, module, raw)
+    if complete_layout(module, raw) is None:
+        raise UserError(
+            f"{raw} does not hold all of {dataset}: looked for {wanted(module)}.",
+            f"`segrepro fetch {dataset} --check` says what is missing.",
+        )
     _check_known_hashes(module, raw)
-    write_manifest(raw, manifest)
+    write_manifest(raw, manifest, workers=workers)
 
 
 def phantom(stage: PhantomStage, *, raw: Path, manifest: Path) -> None:
@@ -71,30 +83,62 @@ def phantom(stage: PhantomStage, *, raw: Path, manifest: Path) -> None:
     writer = phantoms.load(name)
     manifest.unlink(missing_ok=True)
     for layout in module.LAYOUTS:
-        for path in _matches(layout, raw):
+        for path in matches(layout, raw):
             path.unlink()
     writer.write(raw, cases=stage.cases, seed=stage.seed)
     write_manifest(raw, manifest)
 
 
-def complete_layout(module: DatasetModule, folder: Path) -> Layout | None:
-    """Return the first layout of which every required file is in `folder`, or ``None``."""
-    for layout in module.LAYOUTS:
-        if all(_found(pattern, folder) for pattern in layout.required):
-            return layout
-    return None
+def _bring(dataset: str, module: DatasetModule, source: Path, raw: Path) -> None:
+    """Copy or unpack what a user has."""
+    if is_archive(source):
+        _unpack_into(module, [(source, "")], raw)
+    elif not source.is_dir():
+        raise UserError(
+            f"{source} is neither a folder nor an archive ({', '.join(ENDINGS)}).",
+            f"Give the folder or the archive that holds {dataset}.",
+        )
+    elif root := root_of(module, source):
+        _copy(dataset, module, root, raw)
+    elif archives := _published_archives(module, source):
+        _unpack_into(module, archives, raw)
+    else:
+        raise UserError(
+            f"{source} does not hold {dataset}: looked for {wanted(module)}.",
+            f"Give the folder that holds these files; they are at {module.CARD.url}.",
+        )
+
+
+def _published_archives(module: DatasetModule, folder: Path) -> list[tuple[Path, str]]:
+    """Return the archives of the data set that lie in a folder, and where they unpack to."""
+    named = [
+        (folder / Path(source.path).name, source.unpack_to)
+        for source in module.SOURCES
+        if source.unpack_to is not None
+    ]
+    return [(path, place) for path, place in named if path.is_file()]
+
+
+def _unpack_into(module: DatasetModule, archives: list[tuple[Path, str]], raw: Path) -> None:
+    """Unpack beside the raw folder, then move what belongs to a layout into it."""
+    beside = raw.parent / f".{raw.name}.unpacking"
+    shutil.rmtree(beside, ignore_errors=True)
+    try:
+        for archive, place in archives:
+            unpack(archive, beside / place, password_variable=_password_variable(module, archive))
+        settle(module, beside, raw)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _password_variable(module: DatasetModule, archive: Path) -> str:
+    names = {Path(source.path).name: source.password_variable for source in module.SOURCES}
+    return names.get(archive.name, "")
 
 
 def _copy(dataset: str, module: DatasetModule, source: Path, raw: Path) -> None:
-    if not source.is_dir():
-        raise UserError(f"{source} is not a folder.", f"Give the folder that holds {dataset}.")
     layout = complete_layout(module, source)
-    if layout is None:
-        raise UserError(
-            f"{source} does not hold {dataset}: looked for {_wanted(module)}.",
-            f"Give the folder that holds these files; they are at {module.CARD.url}.",
-        )
-    files = _matches(layout, source)
+    files = [] if layout is None else matches(layout, source)
     for path in files:
         _check_inside(path, source)
     for path in progress(files, total=len(files), what=f"copy {dataset}"):
@@ -118,34 +162,6 @@ def _check_inside(path: Path, source: Path) -> None:
         raise UserError(
             f"{path} is a link that leads out of {source}.", "Put the file itself there."
         )
-
-
-def _matches(layout: Layout, folder: Path) -> list[Path]:
-    patterns = layout.required + layout.optional
-    return sorted({path for pattern in patterns for path in _found(pattern, folder)})
-
-
-def _found(pattern: str, folder: Path) -> list[Path]:
-    # is_file: a link that leads nowhere is no file.
-    return [path for path in folder.glob(pattern) if path.is_file()]
-
-
-def _wanted(module: DatasetModule) -> str:
-    return " or ".join(" + ".join(layout.required) for layout in module.LAYOUTS)
-
-
-def _download_all(dataset: str, module: DatasetModule, raw: Path) -> None:
-    by_hand = [source for source in module.SOURCES if source.url is None]
-    if by_hand:
-        card = module.CARD
-        raise UserError(
-            f"no raw files of {dataset} in {raw}, and they cannot be downloaded without you: "
-            f"looked for {_wanted(module)}.",
-            f"Get them at {card.url} ({card.terms}) {by_hand[0].how} "
-            f"Or put them into {raw} yourself and run it again.",
-        )
-    for source in module.SOURCES:
-        download(source, raw)
 
 
 def _check_known_hashes(module: DatasetModule, raw: Path) -> None:

@@ -11,6 +11,7 @@ from segrepro.cli._options import (
     Folder,
     Overrides,
     Protocol,
+    Workers,
     given,
     parts_of,
     slices_of,
@@ -25,22 +26,34 @@ from segrepro.protocol.study import PHANTOM
 def fetch(
     dataset: Dataset,
     source: Annotated[
-        Path | None, typer.Option("--from", help="A folder of published files you already have.")
+        Path | None,
+        typer.Option("--from", help="A folder or an archive of published files you already have."),
     ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only compare a copy with the published files.")
+    ] = False,
+    workers: Workers = 1,
     raw: Folder = None,
     manifest: Folder = None,
 ) -> None:
     """Get a data set's published bytes and list them.
 
-    Example: `segrepro fetch isbi2012 --from ~/isbi`
+    Example: `segrepro fetch isbi2012 --from ~/isbi`; `segrepro fetch isbi2012 --check`
     """
     from segrepro.cases import raw as raw_bytes
+    from segrepro.cases.compare import check_copy
+
+    if check:
+        for line in check_copy(dataset, source or raw or layout.raw(dataset)):
+            typer.echo(line)
+        return
 
     raw_bytes.fetch(
         dataset,
         raw=raw or layout.raw(dataset),
         manifest=manifest or layout.manifest(dataset),
         source=source,
+        workers=workers,
     )
 
 
@@ -74,11 +87,15 @@ def phantom(
 
 @app.command()
 def convert(
-    dataset: Dataset, raw: Folder = None, manifest: Folder = None, out: Folder = None
+    dataset: Dataset,
+    workers: Workers = 1,
+    raw: Folder = None,
+    manifest: Folder = None,
+    out: Folder = None,
 ) -> None:
     """Turn published bytes into checked cases on their native grid.
 
-    Example: `segrepro convert isbi2012`
+    Example: `segrepro convert isbi2012 --workers 4`
     """
     from segrepro.cases import convert as conversion
 
@@ -87,6 +104,7 @@ def convert(
         raw=raw or layout.raw(dataset),
         manifest=manifest or layout.manifest(dataset),
         out=out or layout.cases(dataset),
+        workers=workers,
     )
 
 

@@ -25,6 +25,7 @@ Overrides = Annotated[
 ]
 Folder = Annotated[Path | None, typer.Option(help="By default the place that Snakemake uses.")]
 Threads = Annotated[int, typer.Option(min=0, help="CPU threads; 0: 1 in a demo, else all.")]
+Workers = Annotated[int, typer.Option(min=1, help="Processes that work at the same time.")]
 Gpus = Annotated[int, typer.Option(min=0, help="0: the CPU. 1: a GPU, if there is one.")]
 
 Stage = TypeVar("Stage", bound=Frozen)

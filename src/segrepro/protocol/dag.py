@@ -240,6 +240,10 @@ class Dag:
         """Return the settings that a study-level command needs to see the same study."""
         return self.settings.overrides()
 
+    def convert_workers(self, wildcards: Wildcards) -> int:
+        """Return the processes that convert a data set: phantoms are small, and many at a time."""
+        return 1 if wildcards.dataset.endswith(PHANTOM) else ALL_CORES
+
     def train_threads(self, wildcards: Wildcards) -> int:
         """Return the threads of a study's trainings."""
         return train_threads(wildcards.study, cores=ALL_CORES)
