@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,13 +44,20 @@ def write_case(case: Case, out: Path) -> WrittenCase:
     UserError
         If a picture is not 8 or 16 bits deep: PNG cannot hold it.
     """
-    names, hashes = set[str](), []
-    for name, plane in _named_planes(case):
-        content = _encoded(plane, case)
-        write_bytes(out / name, content)
-        names.add(name)
-        hashes.append(hashlib.sha256(content).hexdigest())
-    return WrittenCase(frozenset(names), tuple(hashes[:-1]), hashes[-1])
+    # Two at a time: one is packed while the other one waits for the disk.
+    with ThreadPoolExecutor(2) as pool:
+        writes = {
+            name: pool.submit(_write, out / name, plane, case)
+            for name, plane in _named_planes(case)
+        }
+    hashes = [write.result() for write in writes.values()]
+    return WrittenCase(frozenset(writes), tuple(hashes[:-1]), hashes[-1])
+
+
+def _write(path: Path, plane: NDArray[Any], case: Case) -> str:
+    content = _encoded(plane, case)
+    write_bytes(path, content)
+    return hashlib.sha256(content).hexdigest()
 
 
 def _named_planes(case: Case) -> Iterator[tuple[str, NDArray[Any]]]:

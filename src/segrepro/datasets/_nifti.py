@@ -4,7 +4,6 @@ The format: NIfTI-1.1 and NIfTI-2 (``nifti1.h``, ``nifti2.h``), single files, pl
 """
 
 import struct
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,23 @@ import nibabel as nib
 import numpy as np
 from isal import isal_zlib
 from nibabel.spatialimages import HeaderDataError
+from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
 from segrepro.errors import UserError
 
 CURE = "Get the file again from its publisher, then run `segrepro fetch`."
 GZIP = b"\x1f\x8b"
+# nibabel, isal and struct report a broken file in any of these.
+BROKEN = (
+    HeaderDataError,
+    WrapStructError,
+    isal_zlib.error,
+    struct.error,
+    ValueError,
+    EOFError,
+    OSError,
+)
 MOST_BYTES = 8 * 2**30
 """Of one unpacked volume: no data set that we know comes near."""
 
@@ -58,8 +68,7 @@ def decode_volume(content: bytes, path: Path) -> Volume:
         values = np.frombuffer(unpacked, dtype, count=int(np.prod(shape)), offset=start)
         slope, intercept = (value or 0.0 for value in header.get_slope_inter())
         affine = _affine(header)
-    # nibabel, zlib and struct report a broken file in any of these.
-    except (HeaderDataError, ValueError, struct.error, zlib.error, EOFError, OSError) as error:
+    except BROKEN as error:
         raise UserError(f"{path} is no whole NIfTI volume: {_short(error)}.", CURE) from error
     native = values.astype(dtype.newbyteorder("="), copy=False).reshape(shape, order="F")
     if (slope, intercept) not in {(1.0, 0.0), (0.0, 0.0)}:

@@ -57,24 +57,24 @@ class Dag:
             name + suffix: Study.named(name + suffix, papers=papers, settings=self.settings)
             for name in (self.settings.papers or known)
         }
-        if not any(study.runs for study in self.studies.values()):
+        if not any(study.sliced for study in self.studies.values()):
             raise UserError(
-                "these settings select no run of any paper.",
+                "these settings select no data set of any paper.",
                 "Widen datasets= and models=, or select another paper.",
             )
 
     # Targets
 
     def reports(self) -> list[str]:
-        """Return the page of every study."""
-        return [f"results/{name}/report.html" for name in self.studies]
+        """Return the page of every study that has runs."""
+        return [f"results/{name}/report.html" for name, study in self.studies.items() if study.runs]
 
     def slices(self) -> list[str]:
         """Return the slice table of every data set of every study."""
         return [
             f"data/slices/{dataset}/{protocol.slicing.name}/slices.parquet"
             for study in self.studies.values()
-            for dataset, protocol in study.datasets.items()
+            for dataset, protocol in study.sliced.items()
         ]
 
     def weights(self) -> list[str]:
@@ -131,7 +131,7 @@ class Dag:
         wanted = {
             parts.phantom_stage(study, dataset).canonical_json()
             for study in self.studies.values()
-            if dataset in study.datasets
+            if dataset in study.sliced
         }
         if len(wanted) != 1:
             raise UserError(

@@ -30,7 +30,8 @@ class DatasetProtocol(Frozen):
     label: str
     """The paper's name for it, as its tables print it."""
     slicing: Slicing
-    split: Split
+    split: Split | None = None
+    """``None`` while no model of the paper is trained on it: it is converted and sliced only."""
     classes: Annotated[tuple[str, ...], Field(min_length=1)]
     """Foreground classes, by the names on the data set's card; each is one sigmoid channel."""
     normalisation: Normalisation = Normalisation()

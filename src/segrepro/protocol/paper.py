@@ -154,6 +154,10 @@ class Paper(Frozen):
             known = self.models if kind == "model" else self.datasets
             if name not in known:
                 raise ValueError(f"{where}: no {kind} {name!r} in this paper")
+        for name, model in self.models.items():
+            for dataset in self.datasets if model.datasets is None else model.datasets:
+                if self.datasets[dataset].split is None:
+                    raise ValueError(f"model {name} is trained on {dataset}, which has no split")
         return self
 
     def _references(self) -> Iterator[tuple[str, str, str]]:

@@ -22,7 +22,7 @@ def slice_stage(study: Study, dataset: str) -> stages.SliceStage:
 
 def split_stage(study: Study, dataset: str) -> stages.SplitStage:
     """Return what ``segrepro split`` needs."""
-    return stages.SplitStage(split=study.dataset(dataset).split)
+    return stages.SplitStage(split=study.split(dataset))
 
 
 def _recipe(study: Study) -> Recipe:
@@ -141,7 +141,7 @@ def named_slicing(studies: tuple[Study, ...], dataset: str, slicing: str) -> sta
     found = {
         study.name: slice_stage(study, dataset)
         for study in studies
-        if dataset in study.datasets and study.dataset(dataset).slicing.name == slicing
+        if dataset in study.sliced and study.dataset(dataset).slicing.name == slicing
     }
     if len({stage.canonical_json() for stage in found.values()}) > 1:
         raise UserError(

@@ -1,6 +1,6 @@
 """A study: a paper at a tier, and the part of it that each arrow uses."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from segrepro import registry
 from segrepro.errors import UserError
 from segrepro.protocol import stages
-from segrepro.protocol.data import DatasetProtocol
+from segrepro.protocol.data import DatasetProtocol, Split
 from segrepro.protocol.paper import ModelProtocol, Paper
 from segrepro.protocol.settings import Settings, validation_message
 
@@ -114,12 +114,22 @@ class Study:
     @cached_property
     def absent(self) -> dict[str, str]:
         """Return each data set and model of the paper that is not run, with the reason."""
-        datasets = {name: self._why_no_dataset(name) for name in self.paper.datasets}
-        run = {name for name, reason in datasets.items() if not reason}
+        unsliced = {name: self._why_not_sliced(name) for name in self.paper.datasets}
+        run = {name for name, reason in unsliced.items() if not reason}
         models = {name: self._why_no_model(name, datasets=run) for name in self.paper.models}
+        trained = [model for name, model in self.paper.models.items() if not models[name]]
+        datasets = {
+            name: reason or self._why_not_trained(name, trained)
+            for name, reason in unsliced.items()
+        }
         return {name: reason for name, reason in (datasets | models).items() if reason}
 
-    def _why_no_dataset(self, name: str) -> str:
+    def _why_not_trained(self, dataset: str, models: Sequence[ModelProtocol]) -> str:
+        if any(model.datasets is None or dataset in model.datasets for model in models):
+            return ""
+        return f"no model of this run is trained on {dataset}"
+
+    def _why_not_sliced(self, name: str) -> str:
         if name not in registry.names("segrepro.datasets"):
             return f"this version has no converter for {name}"
         if self.settings.datasets and name not in self.settings.datasets:
@@ -141,12 +151,21 @@ class Study:
 
     @cached_property
     def datasets(self) -> dict[str, DatasetProtocol]:
-        """Return the data sets in this run, by their names in the paths."""
+        """Return the data sets that models of this run are trained on, by names in the paths."""
         absent = self.absent
+        return {
+            name: protocol
+            for name, protocol in self.sliced.items()
+            if name.removesuffix(PHANTOM) not in absent
+        }
+
+    @cached_property
+    def sliced(self) -> dict[str, DatasetProtocol]:
+        """Return the data sets that are converted and sliced, trained on or not."""
         return {
             name + self.suffix: protocol
             for name, protocol in self.paper.datasets.items()
-            if name not in absent
+            if not self._why_not_sliced(name)
         }
 
     @cached_property
@@ -157,10 +176,10 @@ class Study:
 
     def run_names(self, dataset: str) -> tuple[str, ...]:
         """Return ``fold0``, ``fold1``, ... as far as this run goes."""
-        return tuple(f"fold{fold}" for fold in range(self._folds(self.dataset(dataset))))
+        return tuple(f"fold{fold}" for fold in range(self._folds(self.split(dataset))))
 
-    def _folds(self, protocol: DatasetProtocol) -> int:
-        wanted = [protocol.split.folds, self.settings.folds or protocol.split.folds]
+    def _folds(self, split: Split) -> int:
+        wanted = [split.folds, self.settings.folds or split.folds]
         if self.is_demo:
             wanted.append(self.paper.demo.folds)
         return min(wanted)
@@ -178,8 +197,18 @@ class Study:
 
     def dataset(self, dataset: str) -> DatasetProtocol:
         """Return one data set's protocol."""
-        registry.check_known(dataset, list(self.datasets), kind=f"data set of {self.name}")
-        return self.datasets[dataset]
+        registry.check_known(dataset, list(self.sliced), kind=f"data set of {self.name}")
+        return self.sliced[dataset]
+
+    def split(self, dataset: str) -> Split:
+        """Return how a data set is split; one that a model is trained on always is."""
+        split = self.dataset(dataset).split
+        if split is None:
+            raise UserError(
+                f"{self.name} does not say how to split {dataset}: no model is trained on it.",
+                f"Give it a `split` in config/papers/{self.paper.name}.yaml.",
+            )
+        return split
 
     def model(self, model: str) -> ModelProtocol:
         """Return one variant's protocol."""
@@ -195,7 +224,8 @@ class Study:
         precision = self.settings.precision or self.paper.recipe.precision
         if precision != self.paper.recipe.precision:
             words.append(f"{precision} instead of {self.paper.recipe.precision}")
-        cut = {(self._folds(d), d.split.folds) for d in self.datasets.values()}
+        splits = [self.split(dataset) for dataset in self.datasets]
+        cut = {(self._folds(split), split.folds) for split in splits}
         words += [f"{run} of {full} folds" for run, full in sorted(cut) if run < full]
         return tuple(words)
 
