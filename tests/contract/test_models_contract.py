@@ -4,8 +4,11 @@ What a network needs that others do not stands in the tables at the top.
 """
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from importlib import import_module
+from math import prod
 
+import onnxruntime
 import pytest
 import safetensors.torch
 import torch
@@ -32,15 +35,6 @@ FEW_FILTERS: dict[str, dict[str, object]] = {
     "xnet": {"widths": (4, 8, 16), "similarity_width": 4},
 }
 
-# Numbers of channels to try; by default one, as of a scan, and three, as of a photograph.
-CHANNELS = {
-    "dunet": (4, 8),  # Slices of a scan, halved twice.
-}
-
-
-def channels_of(name: str) -> tuple[int, ...]:
-    return CHANNELS.get(name, (1, 3))
-
 
 @pytest.fixture(autouse=True)
 def _few_threads_and_a_fixed_seed() -> Iterator[None]:
@@ -52,11 +46,10 @@ def _few_threads_and_a_fixed_seed() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-def small(name: str, *, channels: int | None = None, classes: int = 1) -> nn.Module:
+def small(name: str, *, channels: int = 1, classes: int = 1) -> nn.Module:
     """Build a network with few filters where its Config lets us choose them."""
     fields = import_module(f"segrepro.models.{name}").Config.model_fields
     options = FEW_FILTERS.get(name, {"widths": (4, 8, 16)} if "widths" in fields else {})
-    channels = channels or channels_of(name)[0]
     return models.build(name, channels=channels, classes=classes, **options)
 
 
@@ -64,8 +57,22 @@ def size_for(name: str) -> tuple[int, ...]:
     return SIZES[len(facts_of(name).size)]
 
 
-def some_images(name: str, count: int, *, channels: int | None = None) -> Tensor:
-    return torch.rand(count, channels or channels_of(name)[0], *size_for(name))
+def some_images(name: str, count: int, *, channels: int = 1) -> Tensor:
+    return torch.rand(count, channels, *size_for(name))
+
+
+def trained_a_little(name: str) -> nn.Module:
+    """Build a small network whose running statistics are not those it began with."""
+    network = small(name)
+    with torch.no_grad():
+        network(some_images(name, 2))
+    return network.eval()
+
+
+def assert_same_logits(given: Tensor, expected: Tensor, *, tolerance: float) -> None:
+    # Relative to the largest, for untrained normalisation lets deep networks' logits grow.
+    largest = expected.abs().max()
+    torch.testing.assert_close(given / largest, expected / largest, rtol=0, atol=tolerance)
 
 
 @every_network
@@ -78,9 +85,9 @@ def test_the_defaults_build_a_network_for_the_images_of_its_paper(name: str) -> 
     assert logits.shape == (1, facts.classes, *facts.size)
 
 
-@pytest.mark.parametrize(
-    ("name", "channels"), [(name, channels) for name in NAMES for channels in channels_of(name)]
-)
+# One channel, as of a scan, and three, as of a photograph.
+@every_network
+@pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("classes", [1, 4])
 def test_each_class_gets_a_logit_at_each_pixel(name: str, channels: int, classes: int) -> None:
     network = small(name, channels=channels, classes=classes)
@@ -110,9 +117,7 @@ def test_a_batch_equals_its_images_one_by_one(name: str) -> None:
     with torch.no_grad():
         together = network(images)
         alone = torch.cat([network(image[None]) for image in images])
-    # Relative to the largest, for untrained normalisation lets deep networks' logits grow.
-    largest = together.abs().max()
-    torch.testing.assert_close(together / largest, alone / largest, rtol=0, atol=1e-5)
+    assert_same_logits(alone, together, tolerance=1e-5)
 
 
 @every_network
@@ -122,21 +127,65 @@ def test_a_size_is_taken_or_refused_with_a_reason(name: str, side: int, more: in
     size[side] += more
     network = small(name).eval()
     try:
-        logits = network(torch.rand(1, channels_of(name)[0], *size))
-        answer = "x".join(map(str, logits.shape[2:]))
+        answer = "x".join(map(str, network(torch.rand(1, 1, *size)).shape[2:]))
     except UserError as refusal:
-        answer = refusal.fact.partition("got ")[2].rstrip(".")
+        rule, _, answer = refusal.fact.rstrip(".").partition("; got ")
+        multiple = int(rule.removeprefix("sides must be multiples of "))
+        assert any(length % multiple for length in size)
+        assert not any(length % multiple for length in size_for(name))
     assert answer == "x".join(map(str, size))
+
+
+def smallest_size(name: str) -> tuple[int, ...]:
+    """Return the shortest sides that the small network takes: one pixel, or what it then asks."""
+    size = (1,) * len(size_for(name))
+    try:
+        small(name).eval()(torch.rand(1, 1, *size))
+    except UserError as refusal:
+        multiple = int(refusal.fact.partition(" multiples of ")[2].partition(";")[0])
+        size = (multiple,) * len(size)
+    return size
+
+
+def normalises_a_single_value(network: nn.Module, images: Tensor) -> bool:
+    """Return whether some normalisation over the batch sees one value for each channel."""
+    values: list[int] = []
+    for module in network.modules():
+        if hasattr(module, "running_mean"):
+            module.register_forward_pre_hook(
+                lambda _, given: values.append(len(given[0]) * prod(given[0].shape[2:]))
+            )
+    with torch.no_grad():
+        network.eval()(images)
+    return 1 in values
+
+
+@every_network
+@pytest.mark.parametrize("times", [1, 2])
+def test_one_image_is_trained_on_unless_its_coarsest_map_has_no_variance(
+    name: str, times: int
+) -> None:
+    images = torch.rand(1, 1, *(side * times for side in smallest_size(name)))
+    refused = normalises_a_single_value(small(name), images)
+    refusal = pytest.raises(UserError, match="batch of one image whose map is one pixel")
+    with refusal if refused else nullcontext():
+        small(name).train()(images)
+
+
+@every_network
+def test_two_images_are_always_trained_on(name: str) -> None:
+    size = smallest_size(name)
+    assert small(name).train()(torch.rand(2, 1, *size)).shape == (2, 1, *size)
 
 
 @every_network
 def test_weights_survive_a_file(name: str) -> None:
-    network, other = small(name), small(name)
-    content = safetensors.torch.save(network.state_dict())
-    other.load_state_dict(safetensors.torch.load(content))
+    network, other = trained_a_little(name), small(name).eval()
     images = some_images(name, 1)
     with torch.no_grad():
-        assert torch.equal(network.eval()(images), other.eval()(images))
+        assert not torch.equal(network(images), other(images))
+        other.load_state_dict(safetensors.torch.load(safetensors.torch.save(network.state_dict())))
+        assert torch.equal(network(images), other(images))
 
 
 @every_network
@@ -152,11 +201,31 @@ def _seeded(name: str, seed: int) -> nn.Module:
 
 
 @every_network
-def test_it_can_be_exported(name: str) -> None:
-    network, images = small(name).eval(), some_images(name, 2)
+def test_its_exported_form_gives_the_same_logits(name: str) -> None:
+    network, images = trained_a_little(name), some_images(name, 2)
     exported = torch.export.export(network, (images,)).module()
     with torch.no_grad():
-        torch.testing.assert_close(exported(images), network(images), rtol=1e-4, atol=1e-4)
+        assert_same_logits(exported(images), network(images), tolerance=1e-4)
+
+
+# What the exporter is made of warns of itself.
+@pytest.mark.filterwarnings("ignore::FutureWarning:copyreg")
+@every_network
+def test_its_onnx_form_gives_the_same_logits_unless_its_facts_say_why_not(name: str) -> None:
+    network, images = trained_a_little(name), some_images(name, 2)
+    with torch.no_grad():
+        expected = network(images)
+    # What is said to be impossible must fail, so that the page's list is never stale.
+    impossible = pytest.raises((torch.onnx.OnnxExporterError, AssertionError))
+    with impossible if facts_of(name).no_onnx else nullcontext():
+        assert_same_logits(through_onnx(network, images), expected, tolerance=1e-4)
+
+
+def through_onnx(network: nn.Module, images: Tensor) -> Tensor:
+    program = torch.onnx.export(network, (images,), dynamo=True, verbose=False)
+    assert program is not None
+    session = onnxruntime.InferenceSession(program.model_proto.SerializeToString())
+    return torch.from_numpy(session.run(None, {session.get_inputs()[0].name: images.numpy()})[0])
 
 
 def test_an_unknown_option_is_refused_with_the_known_ones() -> None:

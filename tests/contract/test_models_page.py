@@ -1,6 +1,6 @@
 """Every network states its facts, and the page made of them is committed and current."""
 
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from pathlib import Path
 
 import pytest
@@ -57,3 +57,14 @@ def test_a_bar_in_a_fact_does_not_break_the_table(monkeypatch: pytest.MonkeyPatc
     )
     monkeypatch.setattr("segrepro.models.unet.FACTS", facts)
     assert r"| size | \|A\| | B | C |" in _page.page(["unet"])
+
+
+def test_a_network_without_an_onnx_form_is_listed_with_the_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert "- none\n" in _page.page(["unet"])
+    facts = replace(_page.facts_of("unet"), no_onnx="its loops cannot be traced")
+    monkeypatch.setattr("segrepro.models.unet.FACTS", facts)
+    shown = _page.page(["unet"])
+    assert "- `unet` has no ONNX form: its loops cannot be traced.\n" in shown
+    assert "- none\n" not in shown

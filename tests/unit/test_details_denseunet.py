@@ -1,5 +1,6 @@
 """Details of 2D Dense-UNet that a count of parameters does not see."""
 
+import math
 from collections.abc import Iterator
 
 import pytest
@@ -62,6 +63,15 @@ def test_the_deepest_skip_passes_a_1x1_convolution() -> None:
     assert torch.equal(seen["level"][0], doubled(seen["deepest"][1]) + seen["line"][1])
 
 
+def test_the_finest_skip_is_the_stem_normalised_and_activated_but_not_pooled() -> None:
+    network = small().eval()
+    seen = run_and_watch(
+        network, below=network.decoder[-3], skip=network.stem, level=network.decoder[-2]
+    )
+    assert seen["skip"][1].min() == 0
+    assert torch.equal(seen["level"][0], doubled(seen["below"][1]) + seen["skip"][1])
+
+
 def test_the_last_level_has_no_skip() -> None:
     network = small().eval()
     seen = run_and_watch(network, below=network.decoder[-2], level=network.decoder[-1])
@@ -97,9 +107,33 @@ def test_dropout_stands_before_the_last_normalisation_only() -> None:
     assert small().decoder[-1][1].p == 0.3
 
 
-def test_every_normalisation_has_the_epsilon_of_the_code() -> None:
-    norms = [layer for layer in small().modules() if isinstance(layer, nn.BatchNorm2d)]
-    assert {(norm.eps, norm.momentum) for norm in norms} == {(1.1e-5, 0.01)}
+def test_the_encoder_normalises_with_an_epsilon_of_its_own_and_the_decoder_with_keras_s() -> None:
+    network = small()
+    constants = {
+        (name.startswith("decoder"), layer.eps, layer.momentum)
+        for name, layer in network.named_modules()
+        if isinstance(layer, nn.BatchNorm2d)
+    }
+    assert constants == {(False, 1.1e-5, 0.01), (True, 1e-3, 0.01)}
+
+
+def test_kernels_begin_in_glorots_interval_in_the_encoder() -> None:
+    network = small(growth=8, stem_width=16)
+    for layer in [*network.stem, *network.blocks.modules(), *network.transitions.modules()]:
+        if isinstance(layer, nn.Conv2d):
+            fans = (layer.in_channels + layer.out_channels) * math.prod(layer.kernel_size)
+            assert 0.9 * math.sqrt(6 / fans) < layer.weight.abs().max() <= math.sqrt(6 / fans)
+
+
+def test_kernels_of_the_decoder_begin_with_a_deviation_of_a_twentieth_whatever_comes_in() -> None:
+    network = small(growth=16, stem_width=32, last_width=64)
+    kernels = [network.line.weight, *(level[0].weight for level in network.decoder)]
+    deviations = [kernel.std().item() for kernel in kernels]
+    assert deviations == pytest.approx([0.05] * 6, rel=0.1)
+    # Normal, and not uniform: some lie beyond three deviations.
+    assert max(kernel.abs().max().item() for kernel in kernels) > 0.15
+    assert 0 < network.output.weight.abs().max() < 0.25
+    assert not any(layer.bias.any() for layer in (network.line, network.output))
 
 
 def test_scale_layers_follow_the_encoders_normalisations_and_start_as_nothing() -> None:

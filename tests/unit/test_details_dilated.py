@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from _watch import watched
 from torch import Tensor, nn
 
 from segrepro import models
@@ -96,6 +97,41 @@ def test_the_decoder_sees_first_the_deep_and_then_the_early_features() -> None:
     assert torch.equal(joined[:, -early.shape[1] :], early)
 
 
+@pytest.mark.parametrize("head", ["dense", "separable"])
+def test_the_pyramid_of_deeplab_is_joined_in_the_order_of_its_branches(head: str) -> None:
+    network = small("deeplabv3p", backbone="resnet50", head=head).eval()
+    branches = dict(enumerate_named(network.pyramid.branches))
+    seen = watched(network, torch.rand(1, 1, 32, 32), joined=network.pyramid.project, **branches)
+    outputs = [seen[name][1] for name in branches]
+    assert torch.equal(seen["joined"][0], torch.cat(outputs, dim=1))
+
+
+def test_the_pyramid_of_pspnet_follows_the_features_from_one_bin_to_six() -> None:
+    network = small("pspnet").eval()
+    levels = dict(enumerate_named(network.pyramid))
+    images = torch.rand(1, 1, 64, 64)
+    seen = watched(
+        network, images, last=network.encoder.stages[-1], joined=network.output, **levels
+    )
+    outputs = [seen["last"][1], *(seen[name][1] for name in levels)]
+    assert torch.equal(seen["joined"][0], torch.cat(outputs, dim=1))
+
+
+def enumerate_named(modules: nn.ModuleList) -> list[tuple[str, nn.Module]]:
+    return [(f"branch{place}", module) for place, module in enumerate(modules)]
+
+
+@both
+def test_logits_grow_to_the_image_between_their_aligned_corners(name: str) -> None:
+    network = small(name).eval()
+    images = torch.rand(1, 1, 32, 32)
+    with torch.no_grad():
+        logits = network(images)
+        coarse = watched(network, images, output=network.output)["output"][1]
+    assert coarse.shape[2] < 32
+    assert torch.equal(logits, resized(coarse, like=images))
+
+
 @pytest.mark.parametrize(
     ("head", "dropouts"), [("dense", [0.5, 0.5, 0.1]), ("separable", [0.1, 0.0, 0.0])]
 )
@@ -107,15 +143,23 @@ def test_deeplab_drops_as_the_code_that_its_head_follows(head: str, dropouts: li
 
 @pytest.mark.parametrize(
     ("backbone", "constants"),
-    # PyTorch's and Keras's: the momentum of PyTorch is the share of the new batch.
-    [("resnet50", {(1e-5, 0.1)}), ("xception65", {(1e-3, 0.01)})],
+    # Of the encoder, and behind it. The momentum of PyTorch is the share of the new batch, which
+    # Keras's of 0.99 leaves at a hundredth.
+    [
+        ("resnet50", {(True, 1e-5, 0.1), (False, 1e-5, 0.1)}),
+        ("xception65", {(True, 1e-3, 0.01), (False, 1e-5, 0.01)}),
+    ],
 )
 def test_batch_normalisation_of_deeplab_is_that_of_its_source(
-    backbone: str, constants: set[tuple[float, float]]
+    backbone: str, constants: set[tuple[bool, float, float]]
 ) -> None:
     network = small("deeplabv3p", backbone=backbone)
-    norms = [layer for layer in network.modules() if isinstance(layer, nn.BatchNorm2d)]
-    assert {(norm.eps, norm.momentum) for norm in norms} == constants
+    found = {
+        (name.startswith("encoder"), layer.eps, layer.momentum)
+        for name, layer in network.named_modules()
+        if isinstance(layer, nn.BatchNorm2d)
+    }
+    assert found == constants
 
 
 @pytest.mark.parametrize(("head", "negative"), [("separable", True), ("dense", False)])
@@ -134,6 +178,16 @@ def test_a_block_of_xception_does_not_change_what_it_reads() -> None:
     before = features.clone()
     block(features)
     assert torch.equal(features, before)
+
+
+def test_xceptions_blocks_activate_before_each_depthwise_convolution_and_nowhere_else() -> None:
+    encoder = small("deeplabv3p", backbone="xception65").encoder
+    for block in (encoder.first, encoder.third, encoder.middle[0], encoder.exit):
+        for separable in block.convolutions:
+            kinds = [type(layer).__name__ for layer in separable]
+            assert kinds == ["ReLU", "Conv2d", "BatchNorm2d", "Conv2d", "BatchNorm2d"]
+            assert separable[1].groups == separable[1].in_channels
+            assert separable[3].kernel_size == (1, 1)
 
 
 def test_the_last_three_convolutions_of_xception_are_activated_after_each_part() -> None:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from segrepro import models
 from segrepro.errors import UserError
-from segrepro.models.dunet import Fusion, Up
+from segrepro.models.dunet import Fusion, Up, missing_slices
 from segrepro.models.xnet import FeatureSimilarity, NonLocal
 
 CHANNELS = {"dunet": 4, "xnet": 1}
@@ -115,10 +115,29 @@ def test_the_two_coarsest_levels_see_dropout_and_so_does_the_skip_between_them()
     assert torch.equal(decoder[0][:, :4], dropped[1])
 
 
-@pytest.mark.parametrize("channels", [1, 3, 6])
-def test_slices_that_cannot_be_halved_twice_are_refused(channels: int) -> None:
-    with pytest.raises(UserError, match=f"{channels} is no multiple of 4"):
-        models.build("dunet", channels=channels, classes=1)
+@pytest.mark.parametrize(
+    ("slices", "missing"),
+    # The target, the one after the middle, is the third of four: i - 2, i - 1, i, i + 1.
+    [(1, (2, 1)), (2, (1, 1)), (3, (1, 0)), (4, (0, 0)), (5, (2, 1)), (8, (0, 0))],
+)
+def test_as_many_slices_are_missing_as_keep_the_target_the_one_after_the_middle(
+    slices: int, missing: tuple[int, int]
+) -> None:
+    assert missing_slices(slices) == missing
+
+
+@pytest.mark.parametrize("slices", [1, 2, 3])
+def test_fewer_slices_are_four_of_which_the_others_are_empty(slices: int) -> None:
+    whole = small("dunet", widths=(2, 2, 2, 2, 2)).eval()
+    few = models.build("dunet", channels=slices, classes=1, widths=(2, 2, 2, 2, 2)).eval()
+    before, after = missing_slices(slices)
+    weights = whole.state_dict()
+    weights["encoder.0.0.weight"] = weights["encoder.0.0.weight"][:, before : 4 - after]
+    few.load_state_dict(weights)
+    images = torch.rand(2, slices, 16, 16)
+    with_empty_ones = nn.functional.pad(images, (0, 0, 0, 0, before, after))
+    with torch.no_grad():
+        torch.testing.assert_close(few(images), whole(with_empty_ones))
 
 
 def test_eight_slices_reach_the_fusions_as_four_and_two() -> None:

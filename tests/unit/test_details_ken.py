@@ -55,6 +55,17 @@ def test_four_branches_have_a_quarter_of_the_channels_each() -> None:
     assert [branch[0][0].out_channels for branch in branches] == [2, 2, 2, 2]
 
 
+def test_branches_are_joined_from_the_smallest_kernel_to_the_largest() -> None:
+    block = KenBlock(8, full=False).eval()
+    for branch in block.branches:
+        nn.init.zeros_(branch[0][0].weight)
+    nn.init.ones_(block.branches[-1][0][0].weight)
+    features = torch.rand(1, 8, 4, 4)
+    added = block(features) - features
+    # Only the one of 7x7 speaks: the last quarter.
+    assert [bool(channel.any()) for channel in added[0]] == [False] * 6 + [True] * 2
+
+
 def test_a_ken_block_whose_branches_are_silent_passes_its_input_on() -> None:
     block = KenBlock(8, full=False).eval()
     for branch in block.branches:

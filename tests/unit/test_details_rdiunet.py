@@ -171,3 +171,10 @@ def test_only_the_bottom_of_the_fitted_u_net_has_three_convolutions() -> None:
     blocks = [*network.encoder, network.bottom, *network.decoder]
     counts = [sum(isinstance(layer, nn.Conv2d) for layer in block) for block in blocks]
     assert counts == [2, 2, 3, 2, 2]
+
+
+def test_the_fitted_u_net_refuses_one_image_of_one_bottom_pixel_only_where_it_normalises() -> None:
+    image = torch.rand(1, 1, 4, 4)
+    assert small("unet_rdi")(image).shape == (1, 1, 4, 4)
+    with pytest.raises(UserError, match="batch of one image"):
+        small("unet_rdi", batch_norm=True)(image)

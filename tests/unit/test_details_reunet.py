@@ -83,14 +83,44 @@ def test_db1_enlarges_eb7_before_dropout_and_gates_eb6_by_eb7_after_it() -> None
     assert is_dropped(join.signal, eb7.output)
 
 
-def test_a_decoding_block_drops_out_at_its_end_and_the_gate_above_sees_the_same() -> None:
-    dropout, join = run_and_watch(small(), "below.db1.2", "below.join2")
+def test_every_encoding_block_below_another_one_sees_it_dropped_and_then_pooled() -> None:
+    network = small()
+    dropped: list[Tensor] = []
+    pooled: list[Tensor] = []
+    dropout, pool = network.below.down
+    dropout.register_forward_hook(lambda _module, inputs, output: dropped.extend([*inputs, output]))
+    pool.register_forward_hook(lambda _module, inputs, output: pooled.extend([*inputs, output]))
+    blocks = ["eb2", "below.eb3", "below.eb4", "below.eb5", "below.intermediator.eb6", "below.eb7"]
+    eb2, eb3, eb4, eb5, eb6, eb7 = run_and_watch(network, *blocks)
+    above = [(eb2, eb3), (eb3, eb4), (eb4, eb5), (eb6, eb7)]
+    for place, (upper, lower) in enumerate(above):
+        before, after = dropped[2 * place : 2 * place + 2]
+        assert torch.equal(before, upper.output)
+        assert is_dropped(after, before)
+        assert torch.equal(pooled[2 * place], after)
+        assert torch.equal(lower.inputs[0], pooled[2 * place + 1])
+
+
+@pytest.mark.parametrize(("block", "join"), [("eb2", "below.join3"), ("below.eb3", "below.join2")])
+def test_a_skip_connection_leaves_before_dropout(block: str, join: str) -> None:
+    leaves, arrives = run_and_watch(small(), block, join)
+    assert torch.equal(arrives.inputs[1], leaves.output)
+
+
+@pytest.mark.parametrize(
+    ("block", "join"),
+    [("below.db1", "below.join2"), ("below.db2", "below.join3"), ("db3", "join4")],
+)
+def test_a_decoding_block_drops_out_at_its_end_and_the_gate_above_sees_the_same(
+    block: str, join: str
+) -> None:
+    dropout, joined = run_and_watch(small(), f"{block}.2", join)
     # ReLU left zeros of its own.
     positive = dropout.inputs[0] > 0
     assert is_dropped(dropout.output[positive], dropout.inputs[0][positive])
-    assert torch.equal(join.inputs[0], dropout.output)
-    assert join.signal is not None
-    assert torch.equal(join.signal, dropout.output)
+    assert torch.equal(joined.inputs[0], dropout.output)
+    assert joined.signal is not None
+    assert torch.equal(joined.signal, dropout.output)
 
 
 def test_without_an_intermediator_eb7_sees_eb5_dropped_and_unpooled_and_db1_gates_eb4() -> None:
@@ -122,6 +152,24 @@ def test_a_gate_weighs_the_skip_before_its_last_convolution(
     nn.init.constant_(gate.psi.bias, bias)
     skip, below = torch.rand(1, 3, 4, 4), torch.rand(1, 4, 2, 2)
     torch.testing.assert_close(gate(skip, below), gate.output(coefficient * skip))
+
+
+def test_coefficients_of_a_gate_are_repeated_for_each_pixel_that_they_weigh() -> None:
+    torch.manual_seed(0)
+    gate = AttentionGate(3, 4, 8).eval()
+    skip, below = torch.rand(1, 3, 4, 4), torch.rand(1, 4, 2, 2)
+    seen = watched_gate(gate, skip, below)
+    assert len(seen["psi"].unique()) == 4
+    fourfold = seen["psi"].sigmoid().repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+    assert torch.equal(seen["weighed"], fourfold * skip)
+
+
+def watched_gate(gate: AttentionGate, skip: Tensor, below: Tensor) -> dict[str, Tensor]:
+    seen: dict[str, Tensor] = {}
+    gate.psi.register_forward_hook(lambda _module, _inputs, output: seen.update(psi=output))
+    gate.output.register_forward_pre_hook(lambda _module, inputs: seen.update(weighed=inputs[0]))
+    gate(skip, below)
+    return seen
 
 
 def test_a_gate_has_the_kernels_of_the_code() -> None:
@@ -240,6 +288,14 @@ def test_the_logits_of_a_batch_are_normalised() -> None:
 def test_a_side_that_cannot_be_halved_often_enough_is_refused(wiring: str, multiple: int) -> None:
     with pytest.raises(UserError, match=f"multiples of {multiple}; got 33x32"):
         small(wiring=wiring)(torch.rand(1, 1, 33, 32))
+
+
+@pytest.mark.parametrize(("wiring", "side"), [("fixed", 16), ("as_published", 2)])
+def test_one_image_whose_coarsest_map_is_a_pixel_is_refused(wiring: str, side: int) -> None:
+    network = small(wiring=wiring)
+    with pytest.raises(UserError, match="batch of one image"):
+        network(torch.rand(1, 1, side, side))
+    assert network(torch.rand(1, 1, side, 2 * side)).shape == (1, 1, side, 2 * side)
 
 
 def test_convolutions_begin_in_glorots_interval_and_squeezing_layers_with_he_normal() -> None:

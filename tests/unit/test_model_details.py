@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from segrepro import models
 from segrepro.errors import UserError
 from segrepro.models._keras import BatchNormWithoutGamma
-from segrepro.models.multiresunet import filters_of
+from segrepro.models.multiresunet import MultiResBlock, ResStage, filters_of
 
 both = pytest.mark.parametrize("name", ["unet", "multiresunet"])
 
@@ -58,6 +58,49 @@ def test_the_res_path_is_beside_the_encoder_and_not_in_it() -> None:
     network = small("multiresunet")
     seen = run_and_watch(network, block=network.encoder[0], pool=network.pool)
     assert torch.equal(seen["pool"][0], seen["block"][1])
+
+
+def scaling_and_shifting(block: nn.Module) -> nn.Module:
+    """Return a block in evaluation whose normalisations are not those it began with."""
+    for name, values in block.state_dict().items():
+        if values.dim() == 1:
+            shifts = name.endswith(("bias", "running_mean"))
+            nn.init.uniform_(values, *((-0.2, 0.2) if shifts else (0.5, 2)))
+    return block.eval()
+
+
+def unactivated(layers: nn.Sequential, features: Tensor) -> Tensor:
+    """Return what a convolution and its normalisation give, without what may follow."""
+    return layers[1](layers[0](features))
+
+
+def test_a_multires_block_normalises_three_in_a_row_joined_and_then_the_activated_sum() -> None:
+    torch.manual_seed(0)
+    block = scaling_and_shifting(MultiResBlock(2, (4, 4, 4)))
+    features = torch.rand(1, 2, 4, 4) - 0.5
+    first = unactivated(block.convolutions[0], features).relu()
+    second = unactivated(block.convolutions[1], first).relu()
+    third = unactivated(block.convolutions[2], second).relu()
+    joined = block.norm_concatenated(torch.cat([first, second, third], dim=1))
+    # The shortcut is not activated before the sum.
+    added = (unactivated(block.shortcut, features) + joined).relu()
+    torch.testing.assert_close(block(features), block.norm_out(added))
+
+
+def test_a_res_stage_normalises_the_activated_sum() -> None:
+    torch.manual_seed(0)
+    stage = scaling_and_shifting(ResStage(2, 4))
+    features = torch.rand(1, 2, 4, 4) - 0.5
+    convolved = unactivated(stage.convolution, features).relu()
+    added = (unactivated(stage.shortcut, features) + convolved).relu()
+    torch.testing.assert_close(stage(features), stage.norm_out(added))
+
+
+def test_no_activation_follows_the_output_of_multiresunet() -> None:
+    assert [type(layer) for layer in small("multiresunet").output] == [
+        nn.Conv2d,
+        BatchNormWithoutGamma,
+    ]
 
 
 def test_the_output_of_multiresunet_is_normalised_without_gamma_and_has_no_bias() -> None:
@@ -125,6 +168,13 @@ def test_normalised_values_have_mean_beta_and_variance_one() -> None:
     normalised = norm(100 * torch.rand(4, 1, 8, 8) + 30)
     assert normalised.mean().item() == pytest.approx(5.0, abs=1e-4)
     assert normalised.var(correction=0).item() == pytest.approx(1.0, abs=1e-4)
+
+
+def test_a_thousandth_is_added_to_the_variance() -> None:
+    # Their variance is a thousandth too: what is added halves the normalised one.
+    values = torch.tensor([-1.0, 1.0]).view(2, 1, 1, 1) * math.sqrt(1e-3)
+    normalised = BatchNormWithoutGamma(1)(values).flatten()
+    assert normalised.tolist() == pytest.approx([-math.sqrt(0.5), math.sqrt(0.5)])
 
 
 def test_one_batch_moves_the_running_mean_by_a_hundredth() -> None:

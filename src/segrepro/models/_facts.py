@@ -34,3 +34,5 @@ class Facts:
     disagreements: tuple[Disagreement, ...]
     pretraining: str = ""
     """The weights from which the paper starts, which we do not; empty if it starts from none."""
+    no_onnx: str = ""
+    """Why the network cannot be exported to ONNX, which a test then tries; empty if it can."""

@@ -30,6 +30,12 @@ is a network with its default options: `segrepro models` lists them, `segrepro c
 Below the table stands, for each, where its sources contradict each other and what we follow.
 """
 
+EXPORTED = """\
+The forms that `torch.export` and `torch.onnx.export` make of each network give its logits, to 1e-4
+of the largest one; `tests/contract/test_models_contract.py` runs them, ONNX's with onnxruntime.
+Exceptions, with the reason:
+"""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -77,7 +83,7 @@ def page(names: Sequence[str]) -> str:
         *(_summary(each) for each in entries),
     ]
     sections = ["\n".join(_section(each)) for each in entries]
-    return "\n".join([INTRODUCTION, *table, "", "\n".join(sections)])
+    return "\n".join([INTRODUCTION, *table, "", _exported(entries), "\n".join(sections)])
 
 
 def _summary(each: Entry) -> str:
@@ -91,6 +97,16 @@ def _summary(each: Entry) -> str:
         facts.source,
         facts.licence,
     )
+
+
+def _exported(entries: Sequence[Entry]) -> str:
+    """Return which forms of the networks give the same logits, and of which there is none."""
+    exceptions = [
+        f"- `{each.name}` has no ONNX form: {each.facts.no_onnx}."
+        for each in entries
+        if each.facts.no_onnx
+    ]
+    return "\n".join([EXPORTED, *(exceptions or ["- none"]), ""])
 
 
 def _section(each: Entry) -> Iterator[str]:

@@ -58,6 +58,12 @@ FACTS = Facts(
             choice="as the code of the chosen `head`",
         ),
         Disagreement(
+            where="first convolution of Xception",
+            says="the authors' code pads its image on all sides",
+            but="Keras pads an image of even sides on the right and at the bottom only",
+            choice="the authors' code",
+        ),
+        Disagreement(
             where="early features with Xception",
             says="Keras: the second separable convolution of entry block 2, 256 channels",
             but="jfzhang95: the activated output of entry block 1, 128 channels",
@@ -80,6 +86,12 @@ FACTS = Facts(
             says="jfzhang95 dilates its bottlenecks by 2 times 1, 2 and 4",
             but="VainF dilates all of them by 2",
             choice="1, 2 and 4",
+        ),
+        Disagreement(
+            where="epsilon of batch normalisation",
+            says="Keras: 1e-3 in Xception",
+            but="and 1e-5 in the pyramid and the decoder",
+            choice="as Keras with `head=separable`; PyTorch's 1e-5 everywhere with `head=dense`",
         ),
         Disagreement(
             where="bilinear resizing",
@@ -111,7 +123,9 @@ class Config(BaseModel):
 class Style:
     """Where the dense and the separable head differ beside their convolutions."""
 
+    encoder_norm: Norm
     norm: Norm
+    """In the pyramid and the decoder."""
     pooled_first: bool
     dropout: float
     """After the pyramid."""
@@ -129,6 +143,7 @@ class Style:
 
 STYLES = {
     "dense": Style(
+        encoder_norm=nn.BatchNorm2d,
         norm=nn.BatchNorm2d,
         pooled_first=False,
         dropout=0.5,
@@ -137,7 +152,8 @@ STYLES = {
         separable=False,
     ),
     "separable": Style(
-        norm=_keras.batch_norm,
+        encoder_norm=_keras.batch_norm,
+        norm=partial(nn.BatchNorm2d, momentum=_keras.MOMENTUM),
         pooled_first=True,
         dropout=0.1,
         decoder_dropouts=(0.0, 0.0),
@@ -187,7 +203,7 @@ class DeepLabV3Plus(nn.Module):
             If a batch of one is to be trained on: the mean of a map is a single value.
         """
         if self.training:
-            check_batch(len(images), coarsest=(1, 1))
+            check_batch(images, stride=None)
         early, *_, deepest = self.encoder(images)
         early = self.early(early)
         deep = resized(self.pyramid(deepest), like=early)
@@ -223,7 +239,7 @@ def _encoder(config: Config, style: Style, *, channels: int) -> ResNet | Xceptio
             channels=channels,
             early=style.early,
             output_stride=config.output_stride,
-            norm=style.norm,
+            norm=style.encoder_norm,
             width_factor=config.width_factor,
         )
     return ResNet(
@@ -232,6 +248,6 @@ def _encoder(config: Config, style: Style, *, channels: int) -> ResNet | Xceptio
         stem="plain",
         output_stride=config.output_stride,
         multi_grid=MULTI_GRID,
-        norm=style.norm,
+        norm=style.encoder_norm,
         width_factor=config.width_factor,
     )

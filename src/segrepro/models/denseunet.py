@@ -12,10 +12,13 @@ from torch.nn import functional
 
 from segrepro.models._batch import check_batch
 from segrepro.models._facts import Disagreement, Facts
-from segrepro.models._keras import MOMENTUM, initialise
+from segrepro.models._keras import MOMENTUM, batch_norm, initialise
 from segrepro.models._shape import check_sides
 
 EPSILON = 1.1e-5
+"""Of the encoder's normalisations; the decoder's have Keras's own."""
+DECODER_STD = 0.05
+"""Keras's `kernel_initializer="normal"`, whatever comes in."""
 BOTTLENECK = 4
 """The 1x1 convolution of a dense layer has so many times the filters of its 3x3 one."""
 MULTIPLE = 32
@@ -52,7 +55,14 @@ FACTS = Facts(
             where="epsilon of batch normalisation",
             says="Keras has 1e-3",
             but="the code's DenseNet has 1.1e-5",
-            choice="1.1e-5 in encoder and decoder",
+            choice="1.1e-5 in the encoder, 1e-3 in the decoder, as the code",
+        ),
+        Disagreement(
+            where="initial kernels",
+            says="the encoder's are Keras's default, Glorot's",
+            but="the code draws those of the decoder, the widened skip and the output from a "
+            "normal distribution with a standard deviation of 0.05",
+            choice="the code",
         ),
     ),
     pretraining="ImageNet, the encoder",
@@ -82,6 +92,10 @@ def build(config: Config, *, channels: int, classes: int) -> nn.Module:
     """Return an untrained network: (N, channels, H, W) -> (N, classes, H, W) logits."""
     network = DenseUNet(config, channels=channels, classes=classes)
     initialise(network)
+    for part in (network.line, network.decoder, network.output):
+        for module in part.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.normal_(module.weight, std=DECODER_STD)
     return network
 
 
@@ -125,8 +139,7 @@ class DenseUNet(nn.Module):
         """
         check_sides(images, multiple=MULTIPLE)
         if self.training:
-            rows, columns = images.shape[2:]
-            check_batch(len(images), coarsest=(rows // MULTIPLE, columns // MULTIPLE))
+            check_batch(images, stride=MULTIPLE)
         features = self.stem(images)
         skips = [features]
         features = self.pool(features)
@@ -198,10 +211,11 @@ def _decoder(width_in: int, width: int, *, dropout: float) -> nn.Sequential:
     layers: list[nn.Module] = [nn.Conv2d(width_in, width, 3, padding=1)]
     if dropout:
         layers.append(nn.Dropout(dropout))
-    return nn.Sequential(*layers, *_norm_relu(width, scale=False))
+    return nn.Sequential(*layers, batch_norm(width), nn.ReLU(inplace=True))
 
 
 def _norm_relu(width: int, *, scale: bool) -> list[nn.Module]:
+    """Return normalisation and activation as the encoder has them."""
     layers: list[nn.Module] = [nn.BatchNorm2d(width, eps=EPSILON, momentum=MOMENTUM)]
     if scale:
         layers.append(Scale(width))

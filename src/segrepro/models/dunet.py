@@ -1,6 +1,7 @@
 """D-UNet (its authors' Keras code): a 2D U-Net over neighbouring slices, fused with a 3D branch.
 
-The slices are the channels of the input; the target belongs to one of them.
+The slices are the channels of the input, in their order; the target belongs to the middle one or,
+where their number is even, to the one after the middle: of four slices to the third.
 """
 
 from itertools import pairwise
@@ -11,13 +12,17 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional
 
-from segrepro.errors import UserError
+from segrepro.models._batch import check_batch
 from segrepro.models._facts import Disagreement, Facts
 from segrepro.models._he_normal import he_normal
 from segrepro.models._keras import batch_norm
 from segrepro.models._layers import LAYERS
 from segrepro.models._shape import check_sides
 from segrepro.models._squeeze import SqueezeExcitation
+
+MULTIPLE = 16
+HALVED = 4
+"""Two pools halve the volume's depth: it must be a multiple of this."""
 
 Five = Annotated[tuple[PositiveInt, ...], Field(min_length=5, max_length=5)]
 
@@ -39,9 +44,15 @@ FACTS = Facts(
             where="neighbouring slices",
             says="slices as channels, for one target slice",
             but="the code takes two slices before it and one after it, zeros beyond the volume",
+            choice="the slicing decides",
+        ),
+        Disagreement(
+            where="number of slices",
+            says="four, halved twice in the 3D branch",
+            but="a photograph has three channels and a single slice one",
             choice=(
-                "the slicing decides; the network takes any number of slices that is a multiple "
-                "of 4"
+                "any number: the 3D branch reads empty slices in place of missing ones, as the "
+                "code does beyond a volume's ends; the 2D branch needs none, for zeros add nothing"
             ),
         ),
         Disagreement(
@@ -72,18 +83,7 @@ class Config(BaseModel):
 
 
 def build(config: Config, *, channels: int, classes: int) -> nn.Module:
-    """Return an untrained network: (N, channels, H, W) -> (N, classes, H, W) logits.
-
-    Raises
-    ------
-    UserError
-        If the number of slices, which are the channels, cannot be halved twice.
-    """
-    if channels % 4:
-        raise UserError(
-            f"dunet takes slices as channels, halved twice: {channels} is no multiple of 4.",
-            "Give it 4 slices as the paper does, or 8, 12 and so on.",
-        )
+    """Return an untrained network: (N, channels, H, W) -> (N, classes, H, W) logits."""
     network = DUNet(config, slices=channels, classes=classes)
     he_normal(network)
     return network
@@ -95,6 +95,8 @@ class DUNet(nn.Module):
     def __init__(self, config: Config, *, slices: int, classes: int) -> None:
         super().__init__()
         widths = config.widths
+        self.missing = missing_slices(slices)
+        depth = slices + sum(self.missing)
         self.pool = nn.MaxPool2d(2)
         self.pool_volume = nn.MaxPool3d(2)
         self.dropout = nn.Dropout(config.dropout)
@@ -106,7 +108,7 @@ class DUNet(nn.Module):
             _double_convolution(before, width) for before, width in pairwise((slices, *widths))
         )
         self.fusions = nn.ModuleList(
-            Fusion(width, depth=slices // 2**level)
+            Fusion(width, depth=depth // 2**level)
             for level, width in enumerate(widths[1:3], start=1)
         )
         self.up = nn.ModuleList(Up(below, width) for below, width in pairwise(widths[::-1]))
@@ -117,7 +119,9 @@ class DUNet(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits of images whose sides are multiples of 16."""
-        check_sides(images, multiple=16)
+        check_sides(images, multiple=MULTIPLE)
+        if self.training:
+            check_batch(images, stride=MULTIPLE)
         *skips, features = self._encoded(images)
         for up, block in zip(self.up, self.decoder, strict=True):
             features = block(torch.cat([skips.pop(), up(features)], dim=1))
@@ -126,7 +130,8 @@ class DUNet(nn.Module):
 
     def _encoded(self, images: Tensor) -> list[Tensor]:
         # The same numbers once as channels and once as the depth of a volume of one channel.
-        volume = self.volume_encoder[0](images[:, None])
+        slices = functional.pad(images[:, None], (0, 0, 0, 0, *self.missing))
+        volume = self.volume_encoder[0](slices)
         levels = [self.encoder[0](images)]
         fused = zip(self.encoder[1:3], self.volume_encoder[1:], self.fusions, strict=True)
         for block, volume_block, fusion in fused:
@@ -135,6 +140,17 @@ class DUNet(nn.Module):
         for block in self.encoder[3:]:
             levels.append(self.dropout(block(self.pool(levels[-1]))))
         return levels
+
+
+def missing_slices(slices: int) -> tuple[int, int]:
+    """Return how many slices are missing before and after these to the next multiple of 4.
+
+    The code reads two slices before its target and one after it; a longer window likewise has one
+    more before. The target is the one after the middle, and stays it.
+    """
+    whole = -(-slices // HALVED) * HALVED
+    before = whole // 2 - slices // 2
+    return before, whole - slices - before
 
 
 class Fusion(nn.Module):

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationInfo, 
 from torch import Tensor, nn
 from torch.nn import functional
 
+from segrepro.models._batch import check_batch
 from segrepro.models._facts import Disagreement, Facts
 from segrepro.models._he import initialise
 from segrepro.models._shape import check_sides
@@ -23,7 +24,7 @@ FACTS = Facts(
     title="Ken model",
     source="Patil et al., Medical Image Segmentation with Deep Learning, sections III and IV; "
     "no code",
-    licence="no code",
+    licence="no code (the one of UNet++, non-commercial only, was not used)",
     channels=1,
     classes=2,
     size=(128, 128),
@@ -59,6 +60,18 @@ FACTS = Facts(
             says="the conclusion: fewer trainable parameters",
             but="no number is given for any network",
             choice="ours has 23,598,082, and tests no claim",
+        ),
+        Disagreement(
+            where="scans",
+            says="304 T1-weighted scans of ATLAS R2.0",
+            but="304 is the number of its first release, R2.0 has more",
+            choice="a matter of the data set; the network is the same",
+        ),
+        Disagreement(
+            where="Dice",
+            says="the intersection over the sum of both sizes, without the factor 2",
+            but="elsewhere over their product",
+            choice="a matter of the scoring, which has twice the intersection over the sum",
         ),
     ),
 )
@@ -125,6 +138,8 @@ class KenModel(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits of images whose sides are multiples of 2^(levels - 1)."""
         check_sides(images, multiple=self.multiple)
+        if self.training:
+            check_batch(images, stride=self.multiple)
         features = self.encoder[0](images)
         levels: list[list[Tensor]] = [[features]]
         for node in self.encoder[1:]:

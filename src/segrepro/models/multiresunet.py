@@ -21,6 +21,7 @@ from pydantic import (
 from torch import Tensor, nn
 from torch.nn import functional
 
+from segrepro.models._batch import check_batch
 from segrepro.models._facts import Disagreement, Facts
 from segrepro.models._keras import BatchNormWithoutGamma, batch_norm, initialise
 from segrepro.models._layers import LAYERS
@@ -155,6 +156,8 @@ class MultiResUNet(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits of images whose sides are multiples of 2^(levels - 1)."""
         check_sides(images, multiple=self.multiple)
+        if self.training:
+            check_batch(images, stride=self.multiple)
         features = self.encoder[0](images)
         skips: list[Tensor] = []
         for path, block in zip(self.paths, self.encoder[1:], strict=True):

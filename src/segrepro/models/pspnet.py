@@ -47,6 +47,12 @@ FACTS = Facts(
             choice="ResNet-50; `backbone=resnet101` is the other one",
         ),
         Disagreement(
+            where="initial kernels",
+            says="the code loads ImageNet weights into the encoder",
+            but="and leaves the pyramid and the output to PyTorch's default start",
+            choice="without such weights: He's normal distribution everywhere",
+        ),
+        Disagreement(
             where="auxiliary head",
             says="the paper and the code train with a second loss on stage 3, weight 0.4",
             but="the papers that use it as a baseline do not mention one",
@@ -111,7 +117,7 @@ class PSPNet(nn.Module):
             If a batch of one is to be trained on: the mean of a map is a single value.
         """
         if self.training:
-            check_batch(len(images), coarsest=(1, 1))
+            check_batch(images, stride=None)
         *_, third, deepest = self.encoder(images)
         context = [level(deepest) for level in self.pyramid]
         logits = resized(self.output(torch.cat([deepest, *context], dim=1)), like=images)

@@ -12,6 +12,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 from torch import Tensor, nn
 
+from segrepro.models._batch import check_batch
 from segrepro.models._facts import Disagreement, Facts
 from segrepro.models._involution import Involution
 from segrepro.models._keras import batch_norm, initialise
@@ -50,6 +51,18 @@ FACTS = Facts(
             says="the text names a 1x1 involution; the last index of Equation 1 is garbled",
             but="it gives neither reduction nor groups",
             choice="involution's own: reduction 4, 16 channels per group",
+        ),
+        Disagreement(
+            where="convolutions that make the involution's weights",
+            says="the authors of involution: the first one without bias, the second with one",
+            but="Keras's own example has a bias in both",
+            choice="both, for the paper's other layers are counted as Keras makes them",
+        ),
+        Disagreement(
+            where="normalisation after the involution",
+            says="the text gives each layer batch normalisation and ReLU",
+            but="without the one after the involution the number also rounds to 5.9 million",
+            choice="the text; `norm_after_involution=false` leaves it out",
         ),
         Disagreement(
             where="comparison of sizes",
@@ -121,6 +134,8 @@ class RDIUNet(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits of images whose sides are multiples of 2^(levels above the bottom)."""
         check_sides(images, multiple=self.multiple)
+        if self.training:
+            check_batch(images, stride=self.multiple)
         features = images
         skips: list[Tensor] = []
         for stage in self.encoder:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional
 
+from segrepro.models._batch import check_batch
 from segrepro.models._facts import Disagreement, Facts
 from segrepro.models._he import initialise
 from segrepro.models._shape import check_sides
@@ -86,6 +87,8 @@ class ResUNet(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits of images whose sides are multiples of 2^(levels - 1)."""
         check_sides(images, multiple=self.multiple)
+        if self.training:
+            check_batch(images, stride=self.multiple)
         features = images
         skips: list[Tensor] = []
         for unit in self.encoder:

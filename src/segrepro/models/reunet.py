@@ -22,6 +22,7 @@ from pydantic import (
 from torch import Tensor, nn
 from torch.nn import functional
 
+from segrepro.models._batch import check_batch
 from segrepro.models._dmbc import DMBC, hidden_width
 from segrepro.models._facts import Disagreement, Facts
 from segrepro.models._he_normal import he_normal
@@ -234,6 +235,8 @@ class REUNet(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits of images whose sides are multiples of 16 (2 as published)."""
         check_sides(images, multiple=self.multiple)
+        if self.training:
+            check_batch(images, stride=self.multiple)
         eb1 = self.eb1(self.stem(images))
         eb2 = self.eb2(self.down(eb1))
         db3 = self.db3(eb2 if self.below is None else self.below(eb2))

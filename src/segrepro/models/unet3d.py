@@ -11,6 +11,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 from torch import Tensor, nn
 
+from segrepro.models._batch import check_batch
 from segrepro.models._facts import Disagreement, Facts
 from segrepro.models._keras import batch_norm, initialise
 from segrepro.models._shape import check_sides
@@ -30,6 +31,13 @@ FACTS = Facts(
             but="it lists no layers",
             choice="Cicek's layout, with convolutions without bias and full batch normalisation: "
             "it has that number for four channels",
+        ),
+        Disagreement(
+            where="bias and gamma",
+            says="the number fits convolutions without bias before full batch normalisation",
+            but="it also fits convolutions with a bias before batch normalisation without gamma; "
+            "with both it would be 19,080,929",
+            choice="the first, which is the usual one",
         ),
     ),
 )
@@ -76,6 +84,8 @@ class UNet3D(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits of images whose sides are multiples of 2^(levels - 1)."""
         check_sides(images, multiple=self.multiple)
+        if self.training:
+            check_batch(images, stride=self.multiple)
         features = self.encoder[0](images)
         skips: list[Tensor] = []
         for block in self.encoder[1:]:

@@ -12,6 +12,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 from torch import Tensor, nn
 
+from segrepro.models._batch import check_batch
 from segrepro.models._facts import Disagreement, Facts
 from segrepro.models._keras import batch_norm, initialise
 from segrepro.models._shape import check_sides
@@ -73,6 +74,7 @@ class UNet(nn.Module):
         super().__init__()
         ups = [width // 2 for width in widths[::-1]]
         self.multiple = 2 ** len(widths)
+        self.normalises = normalise
         self.pool = nn.MaxPool2d(2)
         self.encoder = nn.ModuleList(
             _convolutions(before, width, count=2, normalise=normalise)
@@ -93,6 +95,8 @@ class UNet(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits of images whose sides are multiples of 2^(levels above the bottom)."""
         check_sides(images, multiple=self.multiple)
+        if self.training and self.normalises:
+            check_batch(images, stride=self.multiple)
         features = images
         skips: list[Tensor] = []
         for block in self.encoder:

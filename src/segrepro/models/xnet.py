@@ -7,6 +7,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 from torch import Tensor, nn
 
+from segrepro.models._batch import check_batch
 from segrepro.models._facts import Disagreement, Facts
 from segrepro.models._he_normal import he_normal
 from segrepro.models._keras import batch_norm
@@ -89,6 +90,8 @@ class XNet(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits of images whose sides are multiples of 2^(levels - 1)."""
         check_sides(images, multiple=self.multiple)
+        if self.training:
+            check_batch(images, stride=self.multiple)
         features = self.encoder[0](images)
         skips: list[Tensor] = []
         for block in self.encoder[1:]:
