@@ -20,7 +20,7 @@ from segrepro.errors import UserError
 CURE = "Get the file again from its publisher, then run `segrepro fetch`."
 GZIP = b"\x1f\x8b"
 # nibabel, isal and struct report a broken file in any of these.
-BROKEN = (
+BROKEN: tuple[type[Exception], ...] = (
     HeaderDataError,
     WrapStructError,
     isal_zlib.error,
