@@ -20,10 +20,10 @@ from segrepro.errors import UserError
 CURE = "Get the file again from its publisher, then run `segrepro fetch`."
 GZIP = b"\x1f\x8b"
 # nibabel, isal and struct report a broken file in any of these.
-BROKEN: tuple[type[Exception], ...] = (
+BROKEN: tuple[Any, ...] = (  # isal calls its error class an instance
     HeaderDataError,
     WrapStructError,
-    isal_zlib.error,
+    isal_zlib.IsalError,
     struct.error,
     ValueError,
     EOFError,
