@@ -83,6 +83,7 @@ def test_images_of_256_by_192_pixels_have_192_rows(paper: Paper) -> None:
 
 def test_the_recipe_is_that_of_section_6(paper: Paper) -> None:
     recipe = paper.recipe
+    assert recipe is not None
     assert (recipe.epochs, recipe.threshold) == (150, 0.5)
     assert recipe.checkpoint == "best_on_reported_fold"
     assert {data.split.folds for data in paper.datasets.values()} == {5}

@@ -73,13 +73,13 @@ def test_the_demo_uses_phantoms_through_the_same_types() -> None:
     demo = study("multiresunet-demo")
     assert list(demo.datasets) == ["isbi2012-phantom"]
     assert demo.dataset("isbi2012-phantom").slicing.size == (64, 64)
-    assert demo.paper.recipe.loss == study().paper.recipe.loss
+    assert demo.recipe.loss == study().recipe.loss
 
 
 def test_what_is_not_run_has_a_reason() -> None:
     absent = study(datasets="isbi2012").absent
     assert "isbi2012" not in absent
-    assert "no converter" in absent["brats2017"]
+    assert absent["brats2017"] == "brats2017 was not selected for this run"
 
 
 def test_an_expected_number_is_no_part_of_training() -> None:
@@ -102,12 +102,33 @@ def test_an_unknown_model_in_the_settings_lists_the_known() -> None:
         Dag({"models": "unett"}, papers=PAPERS)
 
 
+def test_a_data_set_that_nothing_is_trained_on_is_sliced_and_says_so() -> None:
+    demo = study("multiresunet-demo")
+    assert "murphy-phantom" in demo.sliced
+    assert "murphy-phantom" not in demo.datasets
+    assert demo.absent["murphy"] == "no model of this run is trained on murphy"
+
+
+def test_a_paper_of_data_alone_is_sliced_and_has_no_page() -> None:
+    dag = Dag({"papers": "ken"}, papers=PAPERS)
+    assert dag.slices() == ["data/slices/atlas2-phantom/lesion-64x64/slices.parquet"]
+    assert dag.reports() == []
+    with pytest.raises(UserError, match="has no recipe"):
+        _ = dag.studies["ken-demo"].recipe
+
+
+def test_a_data_set_needs_to_be_known_to_one_of_the_papers_only() -> None:
+    dag = Dag({"datasets": "isbi2012"}, papers=PAPERS)
+    assert dag.slices() == ["data/slices/isbi2012-phantom/64x64/slices.parquet"]
+    with pytest.raises(UserError, match="unknown data set 'isbi2021'"):
+        Dag({"datasets": "isbi2021"}, papers=PAPERS)
+
+
 def test_settings_that_select_nothing_are_an_error(tmp_path: Path) -> None:
-    text = (PAPERS / "multiresunet.yaml").read_text(encoding="utf-8")
-    nowhere = text.replace("datasets: [isic2018, cvc_clinicdb, murphy, isbi2012]", "datasets: []")
-    (tmp_path / "multiresunet.yaml").write_text(nowhere)
-    with pytest.raises(UserError, match="select no run"):
-        Dag({"tier": "paper", "datasets": "isbi2012"}, papers=tmp_path)
+    text = (PAPERS / "ken.yaml").read_text(encoding="utf-8")
+    (tmp_path / "ken.yaml").write_text(text.replace("cases: {atlas2: 4}", "cases: {}"))
+    with pytest.raises(UserError, match="select no data set"):
+        Dag({"tier": "demo"}, papers=tmp_path)
 
 
 def test_two_papers_must_mean_the_same_by_a_slicing() -> None:

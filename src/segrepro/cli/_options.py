@@ -11,7 +11,7 @@ from segrepro.errors import UserError
 from segrepro.protocol import layout
 from segrepro.protocol._frozen import Frozen
 from segrepro.protocol.settings import parse_settings, validation_message
-from segrepro.protocol.study import Study, train_threads
+from segrepro.protocol.study import Study, check_settings, train_threads
 
 Dataset = Annotated[str, typer.Argument(help="A data set; `NAME-phantom` for its phantom.")]
 StudyName = Annotated[str, typer.Argument(help="A paper, or `PAPER-demo`.")]
@@ -39,7 +39,9 @@ def study_named(name: str, overrides: list[str] | None) -> Study:
         if not equals:
             raise UserError(f"--set {item!r} has no value.", "Write it as --set epochs=3.")
         values[key] = value
-    return Study.named(name, papers=layout.PAPERS, settings=parse_settings(values))
+    study = Study.named(name, papers=layout.PAPERS, settings=parse_settings(values))
+    check_settings(study.settings, [study])
+    return study
 
 
 def given(kind: type[Stage], protocol: str) -> Stage:

@@ -13,7 +13,7 @@ from segrepro.errors import UserError
 from segrepro.protocol import layout, parts
 from segrepro.protocol.settings import Settings, parse_settings
 from segrepro.protocol.stages import RunRef
-from segrepro.protocol.study import PHANTOM, Study, train_threads
+from segrepro.protocol.study import PHANTOM, Study, check_settings, train_threads
 from segrepro.provenance import code_digest
 
 ALL_CORES = 1024
@@ -57,6 +57,7 @@ class Dag:
             name + suffix: Study.named(name + suffix, papers=papers, settings=self.settings)
             for name in (self.settings.papers or known)
         }
+        check_settings(self.settings, self.studies.values())
         if not any(study.sliced for study in self.studies.values()):
             raise UserError(
                 "these settings select no data set of any paper.",
@@ -202,7 +203,7 @@ class Dag:
         return code_digest(
             "segrepro.training.train",
             f"segrepro.models.{study.model(wildcards.model).network}",
-            f"segrepro.losses.{study.paper.recipe.loss.name}",
+            f"segrepro.losses.{study.recipe.loss.name}",
         )
 
     def model_code(self, module: str) -> Callable[[Wildcards], str]:

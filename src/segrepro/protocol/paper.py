@@ -123,7 +123,7 @@ class Demo(Frozen):
     cases: dict[str, PositiveInt]
     """How many phantom cases to write, per data set; data sets not named here have no demo."""
     seed: int = 0
-    folds: PositiveInt
+    folds: PositiveInt = 1
     """How many of the folds are run."""
     changes: dict[str, Any] = Field(default_factory=dict)
     """Laid over the paper's own keys and parsed by the same types."""
@@ -135,12 +135,13 @@ class Paper(Frozen):
     name: Name
     citation: Citation
     datasets: dict[str, DatasetProtocol]
-    models: dict[str, ModelProtocol]
-    recipe: Recipe
+    models: dict[str, ModelProtocol] = Field(default_factory=dict)
+    """None: the paper's data are converted and sliced, and nothing is trained yet."""
+    recipe: Recipe | None = None
     scoring: Scoring
-    tables: dict[str, TableSpec]
-    figures: dict[str, FigureSpec]
-    claims: tuple[Claim, ...]
+    tables: dict[str, TableSpec] = Field(default_factory=dict)
+    figures: dict[str, FigureSpec] = Field(default_factory=dict)
+    claims: tuple[Claim, ...] = ()
     unstated: tuple[Unstated, ...] = ()
     contradictions: tuple[Contradiction, ...] = ()
     demo: Demo
@@ -154,6 +155,8 @@ class Paper(Frozen):
             known = self.models if kind == "model" else self.datasets
             if name not in known:
                 raise ValueError(f"{where}: no {kind} {name!r} in this paper")
+        if self.models and self.recipe is None:
+            raise ValueError("a paper with models needs a recipe")
         for name, model in self.models.items():
             for dataset in self.datasets if model.datasets is None else model.datasets:
                 if self.datasets[dataset].split is None:

@@ -29,7 +29,7 @@ def _recipe(study: Study) -> Recipe:
     changes: dict[str, object] = {"epochs": study.recipe_epochs()}
     if study.settings.precision:
         changes["precision"] = study.settings.precision
-    return study.paper.recipe.model_copy(update=changes)
+    return study.recipe.model_copy(update=changes)
 
 
 def _network(study: Study, model: str) -> stages.Network:
@@ -90,7 +90,7 @@ def study_part(study: Study) -> stages.StudyPart:
         datasets={name: data.label for name, data in study.datasets.items()},
         models={name: model.label for name, model in study.models.items()},
         runs=study.runs,
-        checkpoint=study.paper.recipe.checkpoint,
+        checkpoint=study.recipe.checkpoint,
     )
 
 

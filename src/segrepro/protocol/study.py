@@ -1,6 +1,6 @@
 """A study: a paper at a tier, and the part of it that each arrow uses."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +14,7 @@ from segrepro.errors import UserError
 from segrepro.protocol import stages
 from segrepro.protocol.data import DatasetProtocol, Split
 from segrepro.protocol.paper import ModelProtocol, Paper
+from segrepro.protocol.recipe import Recipe
 from segrepro.protocol.settings import Settings, validation_message
 
 DEMO = "-demo"
@@ -63,6 +64,19 @@ def _laid_over(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str,
     return merged
 
 
+def check_settings(settings: Settings, studies: Collection["Study"]) -> None:
+    """Refuse names of data sets and models that none of the studies, or this version, knows."""
+    papers = [study.paper for study in studies]
+    datasets = {name for paper in papers for name in paper.datasets}
+    for name in settings.datasets:
+        registry.check_known(name, sorted(datasets), kind="data set")
+        registry.check_known(name, registry.names("segrepro.datasets"), kind="data set")
+    models = {name: model.network for paper in papers for name, model in paper.models.items()}
+    for name in settings.models:
+        registry.check_known(name, sorted(models), kind="model")
+        registry.check_known(models[name], registry.names("segrepro.models"), kind="model")
+
+
 @dataclass(frozen=True, eq=False)
 class Study:
     """A paper at a tier, narrowed and shortened by settings.
@@ -79,9 +93,10 @@ class Study:
         tier = "demo" if name.endswith(DEMO) else "paper"
         settings = settings.model_copy(update={"tier": tier})
         paper = load_paper(papers / f"{name.removesuffix(DEMO)}.yaml", demo=tier == "demo")
-        study = cls(paper=paper, settings=settings)
-        study.check()
-        return study
+        if paper.recipe is not None:
+            losses = registry.names("segrepro.losses")
+            registry.check_known(paper.recipe.loss.name, losses, kind="loss")
+        return cls(paper=paper, settings=settings)
 
     @property
     def is_demo(self) -> bool:
@@ -98,18 +113,15 @@ class Study:
         """The folder below ``results``."""
         return self.paper.name + (DEMO if self.is_demo else "")
 
-    def check(self) -> None:
-        """Refuse names that this paper or this version does not know."""
-        for name in self.settings.datasets:
-            registry.check_known(name, list(self.paper.datasets), kind="data set")
-            registry.check_known(name, registry.names("segrepro.datasets"), kind="data set")
-        for name in self.settings.models:
-            registry.check_known(name, list(self.paper.models), kind="model")
-            network = self.paper.models[name].network
-            registry.check_known(network, registry.names("segrepro.models"), kind="model")
-        registry.check_known(
-            self.paper.recipe.loss.name, registry.names("segrepro.losses"), kind="loss"
-        )
+    @property
+    def recipe(self) -> Recipe:
+        """How the paper trains; a paper whose models are trained says so."""
+        if self.paper.recipe is None:
+            raise UserError(
+                f"{self.name} trains nothing: its YAML has no recipe.",
+                "Run `snakemake slices` for its data, or choose another paper.",
+            )
+        return self.paper.recipe
 
     @cached_property
     def absent(self) -> dict[str, str]:
@@ -218,12 +230,12 @@ class Study:
     def shortened(self) -> tuple[str, ...]:
         """Return, in words, how this run falls short of the paper's own protocol."""
         words = []
-        epochs, published = self.recipe_epochs(), self.paper.recipe.epochs
+        epochs, published = self.recipe_epochs(), self.recipe.epochs
         if epochs != published:
             words.append(f"{epochs} of {published} epochs")
-        precision = self.settings.precision or self.paper.recipe.precision
-        if precision != self.paper.recipe.precision:
-            words.append(f"{precision} instead of {self.paper.recipe.precision}")
+        precision = self.settings.precision or self.recipe.precision
+        if precision != self.recipe.precision:
+            words.append(f"{precision} instead of {self.recipe.precision}")
         splits = [self.split(dataset) for dataset in self.datasets]
         cut = {(self._folds(split), split.folds) for split in splits}
         words += [f"{run} of {full} folds" for run, full in sorted(cut) if run < full]
@@ -231,4 +243,4 @@ class Study:
 
     def recipe_epochs(self) -> int:
         """Return the number of epochs of this run."""
-        return self.settings.epochs or self.paper.recipe.epochs
+        return self.settings.epochs or self.recipe.epochs
