@@ -65,6 +65,7 @@ def decode_picture(content: bytes, path: Path, formats: Sequence[str]) -> Image.
     """
     try:
         with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             image = Image.open(io.BytesIO(content), formats=list(formats))
             _check_size(image, path)
