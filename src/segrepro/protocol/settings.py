@@ -33,7 +33,7 @@ class Settings(Frozen):
     epochs: PositiveInt | None = None
     folds: PositiveInt | None = None
     """How many of the folds to run."""
-    precision: Literal["fp32", "bf16"] | None = None
+    precision: Literal["fp32", "tf32", "bf16"] | None = None
 
     def overrides(self) -> str:
         """Return the options that hand these settings to a ``segrepro`` command of a study."""
