@@ -1,4 +1,4 @@
-"""A run small enough to train in a second: seven images of 16x16 pixels, a network of two levels.
+"""A run small enough to train in a second: nine images of 16x16 pixels, a network of two levels.
 
 Run as a program, it trains that run and kills itself, without any clean-up, at the n-th time that
 a file is about to be on disk: `python _tiny_run.py FOLDER N`.
@@ -14,11 +14,12 @@ import pandas as pd
 
 from segrepro.protocol.stages import PredictStage, TrainStage
 
-PARTS = {"a": "train", "b": "train", "c": "train", "d": "validation", "e": "test", "f": "test"}
+PARTS = dict.fromkeys("abc", "train") | {"d": "validation", "e": "test", "f": "test"}
+PARTS |= dict.fromkeys("hi", "train")
 UNUSED = "g"
 RECIPE = {
     "epochs": 2,
-    "batch_size": 2,
+    "batch_size": 3,
     "loss": {"name": "binary_cross_entropy"},
     "checkpoint": "best_on_reported_fold",
 }

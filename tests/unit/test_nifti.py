@@ -153,6 +153,19 @@ def test_colours_are_refused(tmp_path: Path) -> None:
     assert "plain number" in refusal(saved(tmp_path / "a.nii", nifti(colours)))
 
 
+@pytest.mark.parametrize("offset", [1e30, float("inf"), float("nan"), -400.0])
+def test_data_that_begin_nowhere_are_refused(tmp_path: Path, offset: float) -> None:
+    content = nifti()
+    content[108:112] = struct.pack("<f", offset)  # vox_offset
+    refusal(saved(tmp_path / "a.nii", content))
+
+
+def test_a_type_that_nobody_knows_is_refused(tmp_path: Path) -> None:
+    content = nifti()
+    content[70:72] = struct.pack("<h", 77)  # datatype
+    refusal(saved(tmp_path / "a.nii", content))
+
+
 def test_a_web_page_is_refused(tmp_path: Path) -> None:
     refusal(saved(tmp_path / "a.nii.gz", b"<html>404 not found</html>" * 40))
 

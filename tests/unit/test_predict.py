@@ -18,7 +18,7 @@ from segrepro.protocol.data import Normalisation
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("study")
     write_study(folder)
-    train_tiny(folder, train_stage(epochs=20, optimiser={"learning_rate": 0.02}))
+    train_tiny(folder, train_stage(epochs=20, optimiser={"name": "adam", "learning_rate": 0.02}))
     return folder
 
 

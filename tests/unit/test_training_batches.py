@@ -49,8 +49,14 @@ def test_a_probability_of_exactly_the_threshold_is_background() -> None:
     assert segmented(torch.tensor([-1e-3, 0.0, 1e-3]), threshold=0.5).tolist() == [0, 0, 1]
 
 
-def test_the_last_batch_may_be_smaller() -> None:
-    assert [len(batch) for batch in in_batches(torch.arange(5), 2)] == [2, 2, 1]
+def test_the_last_batch_may_be_smaller_but_no_image_is_alone() -> None:
+    assert [len(batch) for batch in in_batches(torch.arange(8), 3)] == [3, 3, 2]
+    assert [batch.tolist() for batch in in_batches(torch.arange(5), 2)] == [[0, 1], [2, 3, 4]]
+
+
+def test_a_single_image_and_batches_of_one_stay_as_they_are() -> None:
+    assert [len(batch) for batch in in_batches(torch.arange(1), 4)] == [1]
+    assert [len(batch) for batch in in_batches(torch.arange(3), 1)] == [1, 1, 1]
 
 
 def test_an_epoch_shows_each_slice_once() -> None:
@@ -81,10 +87,11 @@ def test_batches_of_a_part_keep_its_order() -> None:
     part = Part(
         images_nchw=torch.arange(3, dtype=torch.uint8).view(3, 1, 1, 1),
         masks_nhw=torch.zeros(3, 1, 1, dtype=torch.uint8),
+        places_n=torch.arange(3),
         labels_k=torch.tensor([1]),
     )
     batches = all_batches(part, batch_size=2, normalisation=Normalisation(divide_by=1))
-    assert torch.cat([inputs for inputs, _ in batches]).flatten().tolist() == [0, 1, 2]
+    assert torch.cat([batch.inputs for batch in batches]).flatten().tolist() == [0, 1, 2]
 
 
 def test_a_part_holds_the_bytes_of_its_cases_in_the_order_asked_for(tmp_path: Path) -> None:
@@ -92,7 +99,8 @@ def test_a_part_holds_the_bytes_of_its_cases_in_the_order_asked_for(tmp_path: Pa
     store = SliceStore.open(tmp_path / "slices")
     part = read_part(store, ["c", "a"], classes=["square"], device=torch.device("cpu"))
     assert part.images_nchw.dtype == torch.uint8
-    assert part.images_nchw.numpy().tolist() == store.images[[2, 0]].tolist()
+    stored = part.images_nchw[part.places_n]
+    assert stored.numpy().tolist() == store.images[[2, 0]].tolist()
     assert part.labels_k.tolist() == [1]
 
 

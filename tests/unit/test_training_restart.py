@@ -123,7 +123,7 @@ def test_no_more_than_two_states_are_kept(tmp_path: Path, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize(
     "recipe",
-    [{"seed": 1}, {"epochs": 3}, {"optimiser": {"learning_rate": 0.01}}],
+    [{"seed": 1}, {"epochs": 3}, {"optimiser": {"name": "adam", "learning_rate": 0.01}}],
     ids=["seed", "epochs", "learning rate"],
 )
 def test_the_state_of_another_protocol_is_not_continued(
@@ -151,7 +151,10 @@ def test_the_state_of_other_images_is_not_continued(
 def test_a_loss_that_is_no_number_gets_no_state(tmp_path: Path) -> None:
     write_study(tmp_path)
     unet = {"name": "unet", "options": {"widths": (2, 4)}}
-    stage = train_stage(network=unet, optimiser={"learning_rate": 1e30}, batch_size=1)
+    adam = {"name": "adam", "learning_rate": 1e30}
+    stage = train_stage(network=unet, optimiser=adam, batch_size=1)
+        network=unet, optimiser={"name": "adam", "learning_rate": 1e30}, batch_size=1
+    )
     with pytest.raises(UserError, match="loss became"):
         train_tiny(tmp_path, stage)
     # The loss of the first step is that of the fresh network, and sound.

@@ -6,7 +6,7 @@ The format: NIfTI-1.1 and NIfTI-2 (``nifti1.h``, ``nifti2.h``), single files, pl
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import nibabel as nib
 import numpy as np
@@ -20,12 +20,14 @@ from segrepro.errors import UserError
 CURE = "Get the file again from its publisher, then run `segrepro fetch`."
 GZIP = b"\x1f\x8b"
 # nibabel, isal and struct report a broken file in any of these.
-BROKEN: tuple[Any, ...] = (  # isal calls its error class an instance
+BROKEN = (
     HeaderDataError,
     WrapStructError,
-    isal_zlib.IsalError,
+    cast("type[Exception]", isal_zlib.error),  # its stub declares an instance
     struct.error,
     ValueError,
+    KeyError,
+    OverflowError,
     EOFError,
     OSError,
 )

@@ -45,6 +45,8 @@ def check_one_grid(volumes: Mapping[Path, Volume]) -> None:
 def stacked(volumes: Mapping[Path, Volume]) -> NDArray[Any]:
     """Return the volumes as channels, shape (C, I, J, K), in the narrowest type that holds all."""
     channels = [compact(volume.values, path) for path, volume in volumes.items()]
+    if len(channels) == 1:
+        return channels[0][np.newaxis]
     dtype = np.result_type(*channels)
     # 32-bit whole numbers beside floats would make it float64, which no case has.
     dtype = np.dtype(np.float32) if dtype == np.float64 else dtype

@@ -16,7 +16,13 @@ from segrepro.protocol.stages import PredictStage
 from segrepro.slices.store import SliceStore
 from segrepro.splits.read import read_run
 from segrepro.training._machine import parsed_device, reproducible
-from segrepro.training.batches import normalised, segmented, with_channels_last
+from segrepro.training.batches import (
+    Outputs,
+    normalised,
+    output_channels,
+    segmented,
+    with_channels_last,
+)
 
 BATCH_SIZE = 4
 """Small, since it moves no number that is reported and the memory of a laptop must hold it."""
@@ -71,11 +77,18 @@ def predict(
         # The same name twice is the same predictor: a recipe may report the last weights.
         for predictor, path in {stage.checkpoint: weights, "last": last}.items():
             network = trained(
-                stage.network, path, channels=images.shape[1], classes=len(stage.classes)
+                stage.network,
+                path,
+                channels=images.shape[1],
+                classes=output_channels(len(stage.classes), stage.outputs),
             )
             note(f"predicting {len(indices)} slices with the weights {predictor}")
             arrays[predictor] = masks(
-                network.to(where), images, stage.normalisation, threshold=stage.threshold
+                network.to(where),
+                images,
+                stage.normalisation,
+                threshold=stage.threshold,
+                outputs=stage.outputs,
             )
     with atomic_write(out) as handle:
         np.savez_compressed(handle, allow_pickle=False, **arrays)
@@ -87,6 +100,7 @@ def masks(
     normalisation: Normalisation,
     *,
     threshold: float,
+    outputs: Outputs = "sigmoid",
 ) -> NDArray[np.bool_]:
     """Return where a network sees each class; shape (N, K, H, W).
 
@@ -96,8 +110,9 @@ def masks(
         Returns logits; on the device where to compute.
     images_nchw
         Intensities as stored.
-    normalisation, threshold
-        As in training; the probability of a class must exceed the threshold.
+    normalisation, threshold, outputs
+        As in training; a sigmoid's probability must exceed the threshold, a softmax takes the most
+        probable class.
     """
     device = next(network.parameters()).device
     network = with_channels_last(network.eval())
@@ -106,5 +121,5 @@ def masks(
         batches = torch.split(torch.from_numpy(images_nchw), BATCH_SIZE)
         for images in progress(batches, total=len(batches), what="predict"):
             logits = network(normalised(images.to(device), normalisation))
-            found.append(segmented(logits, threshold=threshold).cpu().numpy())
+            found.append(segmented(logits, threshold=threshold, outputs=outputs).cpu().numpy())
     return np.concatenate(found)

@@ -61,6 +61,7 @@ def predict_stage(study: Study, dataset: str, model: str, run: str) -> stages.Pr
         normalisation=train.normalisation,
         checkpoint=train.recipe.checkpoint,
         threshold=train.recipe.threshold,
+        outputs=train.recipe.outputs,
     )
 
 

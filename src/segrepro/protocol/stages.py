@@ -4,7 +4,7 @@ The canonical JSON of a stage is the ``protocol`` param of its Snakemake rule, s
 exactly the stages whose part it touches.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, PositiveInt
 
@@ -70,6 +70,7 @@ class PredictStage(Frozen):
     normalisation: Normalisation
     checkpoint: Checkpoint
     threshold: float
+    outputs: Literal["sigmoid", "softmax"] = "sigmoid"
 
 
 class ScoreStage(Frozen):

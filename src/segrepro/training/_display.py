@@ -1,16 +1,20 @@
 """How far a run has come, for the person who waits: a bar on a terminal, else a line per epoch."""
 
+import importlib
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Protocol
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
+from segrepro.errors import UserError
 from segrepro.progress import SECONDS_BETWEEN_LINES, note
 from segrepro.training._learner import Progress
+from segrepro.training._machine import peak_host_bytes
 
 
 class Display(Protocol):
@@ -24,21 +28,93 @@ class Display(Protocol):
 
 
 @contextmanager
-def display(label: str, *, epochs: int, steps: int, images: int, monitor: str) -> Iterator[Display]:
-    """Yield a display on standard error for so many epochs of so many steps and images."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield _Lines(label, epochs=epochs, steps=steps, images=images, monitor=monitor)
+def display(
+    label: str,
+    *,
+    epochs: int,
+    steps: int,
+    images: int,
+    monitor: str,
+    shown: bool = True,
+    tensorboard: Path | None = None,
+) -> Iterator[Display]:
+    """Yield a display on standard error for so many epochs of so many steps and images.
+
+    With `shown` false, as in all processes but the first, it says nothing. With a `tensorboard`
+    folder it writes TensorBoard's files there, too.
+    """
+    if not shown:
+        yield _Many([])
         return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    with Bar(*columns, console=console) as bar:
-        yield _Bar(bar, epochs=epochs, steps=steps, images=images, monitor=monitor)
+    with ExitStack() as stack:
+        files = [stack.enter_context(_events(tensorboard, monitor))] if tensorboard else []
+        console = Console(stderr=True)
+        if not console.is_terminal:
+            lines = _Lines(label, epochs=epochs, steps=steps, images=images, monitor=monitor)
+            yield _Many([lines, *files])
+            return
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+        )
+        bar = stack.enter_context(Bar(*columns, console=console))
+        shown_bar = _Bar(bar, epochs=epochs, steps=steps, images=images, monitor=monitor)
+        yield _Many([shown_bar, *files])
+
+
+class _Many:
+    """Any number of displays as one."""
+
+    def __init__(self, displays: Sequence[Display]) -> None:
+        self.displays = displays
+
+    def step(self, progress: Progress) -> None:
+        for one in self.displays:
+            one.step(progress)
+
+    def epoch(self, progress: Progress) -> None:
+        for one in self.displays:
+            one.epoch(progress)
+
+
+@contextmanager
+def _events(folder: Path, monitor: str) -> Iterator["_Events"]:
+    try:
+        module = importlib.import_module("torch.utils.tensorboard")
+    except ImportError as error:
+        raise UserError(
+            "TensorBoard is not installed.", "Run `pip install 'segrepro[tensorboard]'`."
+        ) from error
+    writer = module.SummaryWriter(str(folder))
+    try:
+        yield _Events(writer, monitor)
+    finally:
+        writer.close()
+
+
+class _Events:
+    """TensorBoard's curves, one point per epoch."""
+
+    def __init__(self, writer: Any, monitor: str) -> None:  # noqa: ANN401 - of an optional package
+        self.writer, self.monitor = writer, monitor
+
+    def step(self, progress: Progress) -> None:
+        """Say nothing: a point per step would be slow to write and to look at."""
+
+    def epoch(self, progress: Progress) -> None:
+        last = progress.history[-1]
+        curves = {
+            "loss/train": last.train_loss,
+            "loss/selection": last.selection_loss,
+            f"{self.monitor}/selection": last.selection_monitor,
+            "learning_rate": last.learning_rate,
+        }
+        for name, value in curves.items():
+            if value is not None:
+                self.writer.add_scalar(name, value, last.epoch)
 
 
 class _Lines:
@@ -90,4 +166,5 @@ def described(progress: Progress, *, images: int, monitor: str) -> str:
     if last.selection_monitor is not None:
         words.append(f"{monitor} {last.selection_monitor:.4f}")
     words.append(f"{images / progress.seconds_per_epoch[-1]:.1f} images/s")
+    words.append(f"{peak_host_bytes() / 1e9:.1f} GB")
     return ", ".join(words)

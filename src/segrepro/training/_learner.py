@@ -18,6 +18,8 @@ class Epoch:
     """Mean over the slices of the selection part; ``None`` if there is no such part."""
     selection_monitor: float | None
     """The recipe's monitor on the selection part; ``None`` if there is no such part."""
+    learning_rate: float
+    """Of the last step."""
 
 
 @dataclass(kw_only=True)

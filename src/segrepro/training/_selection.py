@@ -8,10 +8,10 @@ from torch import nn
 
 from segrepro.errors import UserError
 from segrepro.losses import Loss
-from segrepro.protocol.recipe import Checkpoint
+from segrepro.protocol.recipe import Recipe, ReduceOnPlateau
 from segrepro.protocol.stages import TrainStage
 from segrepro.splits.read import RunSplit
-from segrepro.training.batches import Part, all_batches, segmented
+from segrepro.training.batches import Part, all_batches, segmented, targets
 from segrepro.training.monitor import MONITORS
 
 OPTIMISTIC = "the best epoch is chosen on the cases that are reported: optimistic"
@@ -26,16 +26,27 @@ class Selection:
     warning: str
 
 
-def selection_of(split: RunSplit, checkpoint: Checkpoint) -> Selection | None:
-    """Return the cases to watch a run on, or ``None`` if it is not watched."""
-    if checkpoint == "best_on_reported_fold":
+def selection_of(split: RunSplit, recipe: Recipe) -> Selection | None:
+    """Return the cases to watch a run on, or ``None`` if it is not watched.
+
+    Raises
+    ------
+    UserError
+        If the recipe goes by validation cases, and the split has none.
+    """
+    if recipe.checkpoint == "best_on_reported_fold":
         return Selection("test", split.test, OPTIMISTIC)
     if split.validation:
         return Selection("validation", split.validation, "")
-    if checkpoint == "best_validation":
+    needs = [f"checkpoint {recipe.checkpoint}"] * (recipe.checkpoint == "best_validation")
+    stopping, schedule = recipe.early_stopping, recipe.schedule
+    needs += ["early_stopping"] * (stopping is not None and stopping.watches != "train_loss")
+    plateau = isinstance(schedule, ReduceOnPlateau) and schedule.watches != "train_loss"
+    needs += ["schedule reduce_on_plateau"] * plateau
+    if needs:
         raise UserError(
-            "the recipe chooses the best epoch on validation cases, but the split has none.",
-            "Choose another checkpoint in the recipe, or a split with a validation part.",
+            f"the recipe's {needs[0]} goes by validation cases, but the split has none.",
+            "Choose otherwise in the recipe, or a split with a validation part.",
         )
     return None
 
@@ -46,15 +57,18 @@ def evaluate(
     """Return the loss, and the monitor over images and classes: both as means over the part."""
     was_training = network.training
     network.eval()
-    monitor = MONITORS[stage.recipe.monitor]
+    recipe = stage.recipe
+    monitor = MONITORS[recipe.monitor]
+    # What passes through the network at a time while it trains fits into memory here, too.
+    size = -(-recipe.batch_size // recipe.accumulate)
     loss_sum, values = 0.0, []
     with torch.no_grad():
-        for inputs, wanted in all_batches(
-            part, batch_size=stage.recipe.batch_size, normalisation=stage.normalisation
-        ):
-            logits = network(inputs)
-            loss_sum += float(loss(logits, wanted)) * len(inputs)
-            found = segmented(logits, threshold=stage.recipe.threshold)
-            values.append(monitor(found, wanted.bool(), stage.when_both_empty))
+        for batch in all_batches(part, batch_size=size, normalisation=stage.normalisation):
+            logits = network(batch.inputs)
+            wanted = targets(batch.masks_nhw, part.labels_k, recipe.outputs)
+            loss_sum += float(loss(logits, wanted)) * len(batch.inputs)
+            found = segmented(logits, threshold=recipe.threshold, outputs=recipe.outputs)
+            foreground = wanted[:, -found.shape[1] :].bool()
+            values.append(monitor(found, foreground, stage.when_both_empty))
     network.train(was_training)
     return loss_sum / len(part), float(torch.cat(values).mean())

@@ -1,33 +1,58 @@
 """The arrow ``train``: slices and a split to weights, a history and a stamp."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import torch
-from torch import nn
+from lightning_fabric import Fabric
+from torch import Tensor, nn
 
 from segrepro import losses, models
 from segrepro.errors import UserError
 from segrepro.progress import note
-from segrepro.protocol.recipe import Adam
 from segrepro.protocol.stages import TrainStage
 from segrepro.provenance import code_digest
 from segrepro.slices.store import SliceStore
 from segrepro.splits.read import read_run
 from segrepro.training._display import display
+from segrepro.training._launch import launch
 from segrepro.training._learner import Learner
-from segrepro.training._machine import fabric_for, parsed_device, reproducible
-from segrepro.training._outputs import remove_stale, write_outputs
+from segrepro.training._machine import energy_joules, fabric_for, parsed_device, reproducible
+from segrepro.training._optimisers import optimiser_for
+from segrepro.training._outputs import Machine, remove_stale, write_outputs
 from segrepro.training._seeds import derive
 from segrepro.training._selection import evaluate, selection_of
 from segrepro.training._state import StateFolder
-from segrepro.training.batches import Part, in_batches, read_part, with_channels_last
+from segrepro.training.batches import (
+    Part,
+    in_batches,
+    output_channels,
+    read_part,
+    with_channels_last,
+)
 from segrepro.training.loop import Run, fit
 
 
-def train(
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """Where a run's files are, and what computes it."""
+
+    slices: Path
+    split: Path
+    out: Path
+    state: Path
+    device: torch.device
+    threads: int
+    label: str = ""
+    checkpoint_seconds: float = 60.0
+    tensorboard: Path | None = None
+
+
+def train(  # noqa: PLR0913 - the arrow itself: its files, its machine, its switches
     stage: TrainStage,
     *,
     slices: Path,
@@ -36,8 +61,10 @@ def train(
     state: Path,
     device: str,
     threads: int,
+    devices: int = 1,
     label: str = "",
     checkpoint_seconds: float = 60.0,
+    tensorboard: Path | None = None,
 ) -> None:
     """Train one run on its training slices; read those, the ones it is watched on, and no others.
 
@@ -60,50 +87,105 @@ def train(
         ``cpu``, ``cuda`` or ``cuda:N``.
     threads
         Threads of PyTorch on the CPU; another number may change the last bits of a result.
+    devices
+        Processes that share each batch, each on a device of its own (on the CPU: side by side).
+        State files are then written between epochs only.
     label
         What to call the run in progress lines, where several runs share a log.
     checkpoint_seconds
         The least time between two state files: what a stopped run may lose.
+    tensorboard
+        Folder for TensorBoard's files, if they are wanted.
 
     Raises
     ------
     UserError
-        If there is nothing to train on or to choose by, if the loss is no number, or if a
-        parameter gets no gradient. No output is left in these cases.
+        If there is nothing to train on or to choose by, if memory does not do, if the loss is no
+        number, if an output is constant, or if a parameter gets no gradient. No output is left in
+        these cases.
     """
-    where = parsed_device(device)
+    job = Job(
+        slices=slices,
+        split=split,
+        out=out,
+        state=state,
+        device=parsed_device(device),
+        threads=threads,
+        label=label,
+        checkpoint_seconds=checkpoint_seconds,
+        tensorboard=tensorboard,
+    )
     remove_stale(out)
-    store, run_split = SliceStore.open(slices), read_run(split, stage.run)
-    selection = selection_of(run_split, stage.recipe.checkpoint)
+    fabric = fabric_for(job.device, precision=stage.recipe.precision, devices=devices)
+    if devices == 1:
+        run_here(fabric, stage, job)
+    else:
+        launch(fabric, run_here, stage, job)
+
+
+def run_here(fabric: Fabric, stage: TrainStage, job: Job) -> None:
+    """Train in this process, alone or as one of several."""
+    if fabric.world_size > 1:
+        job = replace(job, device=fabric.device, threads=max(1, job.threads // fabric.world_size))
+    store, run_split = SliceStore.open(job.slices), read_run(job.split, stage.run)
+    selection = selection_of(run_split, stage.recipe)
     parts = [
-        _part(store, cases, stage, split=split, device=where)
+        _part(store, cases, stage, split=job.split, device=job.device)
         for cases in [run_split.train, *([selection.cases] if selection else [])]
     ]
-    if selection and selection.warning:
-        note(f"{label} warning: {selection.warning}".lstrip())
-    folder = StateFolder(state / state_key(stage, parts), seconds=checkpoint_seconds)
-    cuda = [where] if where.type == "cuda" else []
-    with reproducible(threads=threads), torch.random.fork_rng(devices=cuda):
-        learner = _fitted(stage, parts, device=where, state=folder, label=label)
-        write_outputs(
-            out,
-            learner,
-            stage,
-            selection=selection,
-            device=where,
-            threads=threads,
-            images=len(parts[0]),
-        )
-    folder.remove()
+    if selection and selection.warning and fabric.is_global_zero:
+        note(f"{job.label} warning: {selection.warning}".lstrip())
+    folder = StateFolder(job.state / state_key(stage, parts), seconds=job.checkpoint_seconds)
+    cuda = [job.device] if job.device.type == "cuda" else []
+    precision = stage.recipe.precision
+    with (
+        reproducible(threads=job.threads, precision=precision),
+        torch.random.fork_rng(devices=cuda),
+        _memory_troubles_told(stage),
+    ):
+        joules_before = energy_joules(job.device)
+        learner = _fitted(fabric, stage, parts, job, state=folder)
+        if fabric.is_global_zero:
+            machine = Machine(
+                device=job.device,
+                devices=fabric.world_size,
+                threads=job.threads,
+                joules_before=joules_before,
+            )
+            write_outputs(
+                job.out, learner, stage, selection=selection, machine=machine, images=len(parts[0])
+            )
+            folder.remove()
+
+
+@contextmanager
+def _memory_troubles_told(stage: TrainStage) -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:  # torch.OutOfMemoryError is one
+        text = str(error)
+        if "out of memory" not in text and "can't allocate memory" not in text:
+            raise
+        recipe = stage.recipe
+        size = -(-recipe.batch_size // recipe.accumulate)
+        raise UserError(
+            f"there is not enough memory to train {stage.network.name} on {size} images at a time "
+            f"(batch size {recipe.batch_size}, in {recipe.accumulate} part(s)).",
+            "Raise `accumulate` in the recipe: the batch then passes in smaller parts; or use "
+            "smaller images, bf16, or a larger device.",
+        ) from error
 
 
 def state_key(stage: TrainStage, parts: list[Part]) -> str:
     """Return a name for the states that may be continued: same protocol, slices and code."""
     digest = hashlib.sha256(stage.canonical_json().encode())
     for part in parts:
-        for tensor in (part.images_nchw, part.masks_nhw, part.labels_k):
-            digest.update(str((tensor.dtype, tuple(tensor.shape))).encode())
-            digest.update(tensor.cpu().numpy().data)
+        digest.update(part.labels_k.cpu().numpy().data)
+        for stored in (part.images_nchw, part.masks_nhw):
+            digest.update(str((stored.dtype, len(part), tuple(stored.shape[1:]))).encode())
+            # One by one: the store may be larger than memory, and other slices are none of ours.
+            for place in part.places_n.tolist():
+                digest.update(_bytes_of(stored[place]))
     code = code_digest(
         "segrepro.training.train",
         f"segrepro.models.{stage.network.name}",
@@ -111,6 +193,10 @@ def state_key(stage: TrainStage, parts: list[Part]) -> str:
     )
     digest.update(code.encode())
     return digest.hexdigest()
+
+
+def _bytes_of(tensor: Tensor) -> memoryview:
+    return tensor.cpu().contiguous().numpy().data
 
 
 def _part(
@@ -131,23 +217,22 @@ def _part(
 
 
 def _fitted(
-    stage: TrainStage, parts: list[Part], *, device: torch.device, state: StateFolder, label: str
+    fabric: Fabric, stage: TrainStage, parts: list[Part], job: Job, *, state: StateFolder
 ) -> Learner:
     recipe, training = stage.recipe, parts[0]
     loss = losses.build(recipe.loss.name, recipe.loss.options)
-    fabric = fabric_for(device, precision=recipe.precision)
     network = _fresh_network(stage, channels=training.images_nchw.shape[1])
-    network = with_channels_last(network.to(device))
-    optimiser = _optimiser(recipe.optimiser, network)
+    network = with_channels_last(network.to(job.device))
+    optimiser = optimiser_for(recipe.optimiser, network)
     wrapped_network, wrapped_optimiser = fabric.setup(network, optimiser)
     learner = Learner(
         network=network,
         optimiser=optimiser,
-        loss_sum=torch.zeros((), dtype=torch.float64, device=device),
+        loss_sum=torch.zeros((), dtype=torch.float64, device=job.device),
     )
-    if state.restore(learner):
+    if state.restore(learner) and fabric.is_global_zero:
         reached = f"epoch {learner.progress.epoch}, after step {learner.progress.step}"
-        note(f"{label} continuing in {reached}".lstrip())
+        note(f"{job.label} continuing in {reached}".lstrip())
     run = Run(
         stage=stage,
         fabric=fabric,
@@ -159,7 +244,13 @@ def _fitted(
     )
     steps = len(in_batches(torch.arange(len(training)), recipe.batch_size))
     with display(
-        label, epochs=recipe.epochs, steps=steps, images=len(training), monitor=recipe.monitor
+        job.label,
+        epochs=recipe.epochs,
+        steps=steps,
+        images=len(training),
+        monitor=recipe.monitor,
+        shown=fabric.is_global_zero,
+        tensorboard=job.tensorboard,
     ) as watcher:
         fit(run, learner, state=state, display=watcher)
     return learner
@@ -167,24 +258,11 @@ def _fitted(
 
 def _fresh_network(stage: TrainStage, *, channels: int) -> nn.Module:
     torch.manual_seed(derive(stage.recipe.seed, stage.run, "weights"))
-    network = models.build(
+    return models.build(
         stage.network.name,
         channels=channels,
-        classes=len(stage.classes),
+        classes=output_channels(len(stage.classes), stage.recipe.outputs),
         **stage.network.options,
-    )
-    # What the network itself draws while it trains must not depend on how many weights it has.
-    torch.manual_seed(derive(stage.recipe.seed, stage.run, "steps"))
-    return network
-
-
-def _optimiser(recipe: Adam, network: nn.Module) -> torch.optim.Optimizer:
-    return torch.optim.Adam(
-        network.parameters(),
-        lr=recipe.learning_rate,
-        betas=(recipe.beta1, recipe.beta2),
-        eps=recipe.epsilon,
-        weight_decay=recipe.weight_decay,
     )
 
 
