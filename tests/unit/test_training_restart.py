@@ -153,8 +153,6 @@ def test_a_loss_that_is_no_number_gets_no_state(tmp_path: Path) -> None:
     unet = {"name": "unet", "options": {"widths": (2, 4)}}
     adam = {"name": "adam", "learning_rate": 1e30}
     stage = train_stage(network=unet, optimiser=adam, batch_size=1)
-        network=unet, optimiser={"name": "adam", "learning_rate": 1e30}, batch_size=1
-    )
     with pytest.raises(UserError, match="loss became"):
         train_tiny(tmp_path, stage)
     # The loss of the first step is that of the fresh network, and sound.
