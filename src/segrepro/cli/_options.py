@@ -1,6 +1,8 @@
 """What several commands share: their arguments, and from these to studies and stages."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -26,7 +28,7 @@ Overrides = Annotated[
 Folder = Annotated[Path | None, typer.Option(help="By default the place that Snakemake uses.")]
 Threads = Annotated[int, typer.Option(min=0, help="CPU threads; 0: 1 in a demo, else all.")]
 Workers = Annotated[int, typer.Option(min=1, help="Processes that work at the same time.")]
-Gpus = Annotated[int, typer.Option(min=0, help="0: the CPU. 1: a GPU, if there is one.")]
+Gpus = Annotated[int, typer.Option(min=0, help="0: the CPU. N: so many GPUs, if there are.")]
 
 Stage = TypeVar("Stage", bound=Frozen)
 
@@ -65,11 +67,28 @@ def slices_of(study: str, dataset: str, overrides: list[str] | None) -> Path:
     return layout.slices(dataset, study_named(study, overrides).dataset(dataset).slicing.name)
 
 
-def device_for(gpus: int) -> str:
-    """Return the device for so many GPUs: the CPU if there is none."""
+@contextmanager
+def computing(gpus: int, devices: int = 1) -> Iterator[tuple[str, int]]:
+    """Yield the device for so many GPUs, and how many processes compute: the CPU if there is none.
+
+    Where nobody else gives GPUs away (a batch system sets ``CUDA_VISIBLE_DEVICES``), jobs that run
+    side by side take turns at them.
+    """
     import torch
 
-    return "cuda" if gpus and torch.cuda.is_available() else "cpu"
+    from segrepro.training._gpus import claimed, visible
+
+    there = torch.cuda.device_count() if gpus else 0
+    if not there:
+        yield "cpu", devices
+    elif visible() is not None:
+        yield "cuda", min(gpus, there)
+    else:
+        with claimed(min(gpus, there), there=[str(number) for number in range(there)]) as names:
+            if len(names) > 1:
+                # Before CUDA starts, here and in the processes to come.
+                os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(names)
+            yield ("cuda" if len(names) > 1 else f"cuda:{names[0]}"), len(names)
 
 
 def threads_for(threads: int, study: str) -> int:

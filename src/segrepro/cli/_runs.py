@@ -1,5 +1,6 @@
 """One run, one network: ``train``, ``predict``, ``score``, ``complexity``."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,7 +13,7 @@ from segrepro.cli._options import (
     Overrides,
     Protocol,
     Threads,
-    device_for,
+    computing,
     given,
     parts_of,
     slices_of,
@@ -32,6 +33,19 @@ def train(
     out: Folder = None,
     threads: Threads = 0,
     gpus: Gpus = 1,
+    devices: Annotated[
+        int, typer.Option(min=1, help="On the CPU: processes that share each batch.")
+    ] = 1,
+    checkpoint_seconds: Annotated[
+        float, typer.Option(min=0, help="What a killed run may lose; 0: a state after every step.")
+    ] = 60.0,
+    tensorboard: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="SEGREPRO_TENSORBOARD",
+            help="Folder for TensorBoard's files; each run has one of its own below it.",
+        ),
+    ] = None,
 ) -> None:
     """Train one run; a killed run goes on.
 
@@ -46,16 +60,20 @@ def train(
         else parts.train_stage(study_named(study, overrides), dataset, model, run)
     )
     folder = out or layout.run(study, dataset, model, run)
-    training.train(
-        stage,
-        slices=slices or slices_of(study, dataset, overrides),
-        split=split or layout.split(study, dataset),
-        out=folder,
-        state=folder / "state",
-        device=device_for(gpus),
-        threads=threads_for(threads, study),
-        label=address,
-    )
+    with computing(gpus, devices) as (device, processes):
+        training.train(
+            stage,
+            slices=slices or slices_of(study, dataset, overrides),
+            split=split or layout.split(study, dataset),
+            out=folder,
+            state=folder / "state",
+            device=device,
+            threads=threads_for(threads, study),
+            devices=processes,
+            label=address,
+            checkpoint_seconds=checkpoint_seconds,
+            tensorboard=tensorboard and tensorboard / address,
+        )
 
 
 @app.command()
@@ -84,16 +102,17 @@ def predict(
         else parts.predict_stage(study_named(study, overrides), dataset, model, run)
     )
     folder = layout.run(study, dataset, model, run)
-    prediction.predict(
-        stage,
-        slices=slices or slices_of(study, dataset, overrides),
-        split=split or layout.split(study, dataset),
-        weights=weights or folder / "model.safetensors",
-        last=last or folder / "last.safetensors",
-        out=out or folder / "predictions.npz",
-        device=device_for(gpus),
-        threads=threads_for(threads, study),
-    )
+    with computing(min(gpus, 1)) as (device, _):
+        prediction.predict(
+            stage,
+            slices=slices or slices_of(study, dataset, overrides),
+            split=split or layout.split(study, dataset),
+            weights=weights or folder / "model.safetensors",
+            last=last or folder / "last.safetensors",
+            out=out or folder / "predictions.npz",
+            device=device,
+            threads=threads_for(threads, study),
+        )
 
 
 @app.command()
