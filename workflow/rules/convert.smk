@@ -14,6 +14,8 @@ rule convert:
     log:
         "logs/convert/{dataset}.log",
     threads: dag.convert_workers
+    resources:
+        mem_mb=dag.convert_mb,
     params:
         code=dag.convert_code,
     message:

@@ -15,6 +15,8 @@ rule slice:
         table="data/slices/{dataset}/{slicing}/slices.parquet",
     log:
         "logs/slice/{dataset}.{slicing}.log",
+    resources:
+        mem_mb=3000,
     params:
         protocol=dag.slice_protocol,
         code=code_digest("segrepro.slices.write"),

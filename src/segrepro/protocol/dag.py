@@ -245,6 +245,10 @@ class Dag:
         """Return the processes that convert a data set: phantoms are small, and many at a time."""
         return 1 if wildcards.dataset.endswith(PHANTOM) else ALL_CORES
 
+    def convert_mb(self, wildcards: Wildcards, threads: int) -> int:
+        """Return the memory of converting: the largest case of KiTS23 takes 2.4 GB a process."""
+        return 500 if wildcards.dataset.endswith(PHANTOM) else 3000 * threads
+
     def train_threads(self, wildcards: Wildcards) -> int:
         """Return the threads of a study's trainings."""
         return train_threads(wildcards.study, cores=ALL_CORES)
