@@ -11,7 +11,7 @@ help:
 	@echo "make demo    from phantoms to results/multiresunet-demo/report.html, in minutes"
 	@echo "make test    all tests"
 	@echo "make check   format, lint, types, workflow lint, import layers"
-	@echo "make bench   speed, each as a ratio to a reference in the same run"
+	@echo "make bench   speed, each as a ratio to a reference in the same run; slow tests"
 	@echo "make format  format everything;  make generated  rewrite the generated files"
 
 setup: $(READY)
@@ -33,7 +33,7 @@ demo: setup
 	@echo "Open results/multiresunet-demo/report.html in a browser."
 
 test: setup
-	pytest -n 2 --dist loadgroup
+	pytest -n 2 --dist loadgroup -m 'not slow'
 
 check: setup
 	ruff format --check .
@@ -45,6 +45,7 @@ check: setup
 
 bench: setup
 	python -m benchmarks
+	pytest -m slow
 
 format: setup
 	ruff format .

@@ -8,6 +8,7 @@ import pytest
 from segrepro.errors import UserError
 from segrepro.protocol import parts
 from segrepro.protocol.dag import Dag
+from segrepro.protocol.recipe import LossProtocol
 from segrepro.protocol.settings import Settings, parse_settings
 from segrepro.protocol.study import Study, load_paper
 
@@ -150,3 +151,10 @@ def test_the_dag_names_the_files_of_a_run() -> None:
         "results/multiresunet/isbi2012/unet/fold0/scores.parquet",
         "results/multiresunet/isbi2012/multiresunet/fold0/scores.parquet",
     ]
+
+
+def test_a_sum_of_losses_is_computed_by_the_files_of_its_parts() -> None:
+    parts_of_it = [{"name": "dice"}, {"name": "focal", "weight": 2}]
+    loss = LossProtocol(name="sum", options={"parts": parts_of_it})
+    files = ("sum", "dice", "focal")
+    assert loss.modules == [f"segrepro.losses.{name}" for name in files]

@@ -32,3 +32,26 @@ def build(name: str, options: dict[str, Any]) -> Loss:
     config = registry.configured(module, options, what=f"loss {name!r}")
     loss: Loss = module.build(config)
     return loss
+
+
+def modules(name: str, options: dict[str, Any]) -> list[str]:
+    """Return the modules that make a loss of these options: its own, and those of its parts.
+
+    For code digests, which do not see a module that is found by name when a run starts.
+
+    Raises
+    ------
+    UserError
+        If the loss or one of its parts is unknown.
+    """
+    registry.check_known(name, names(), kind="loss")
+    found = [f"{__name__}.{name}"]
+    # Options are checked when the loss is built; here they may still be anything.
+    parts = options.get("parts")
+    for part in parts if isinstance(parts, list | tuple) else ():
+        match part:
+            case {"name": str(part_name), "options": dict(part_options)}:
+                found += modules(part_name, part_options)
+            case {"name": str(part_name)}:
+                found += modules(part_name, {})
+    return found

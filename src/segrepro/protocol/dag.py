@@ -203,7 +203,7 @@ class Dag:
         return code_digest(
             "segrepro.training.train",
             f"segrepro.models.{study.model(wildcards.model).network}",
-            f"segrepro.losses.{study.recipe.loss.name}",
+            *study.recipe.loss.modules,
         )
 
     def model_code(self, module: str) -> Callable[[Wildcards], str]:

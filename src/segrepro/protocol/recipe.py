@@ -115,6 +115,19 @@ class LossProtocol(Frozen):
     name: Name
     options: dict[str, Any] = Field(default_factory=dict)
 
+    @property
+    def modules(self) -> list[str]:
+        """The files that compute it: its own, and those of the losses that it sums up."""
+        parts = [
+            LossProtocol.model_validate(_named(part)) for part in self.options.get("parts", ())
+        ]
+        below = [module for part in parts for module in part.modules]
+        return [f"segrepro.losses.{self.name}", *below]
+
+
+def _named(part: Any) -> dict[str, Any]:  # noqa: ANN401 - options are checked where losses are built
+    return {"name": part["name"], "options": part.get("options", {})}
+
 
 class Recipe(Frozen):
     """Everything between a fresh network and its weights."""

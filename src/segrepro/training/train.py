@@ -189,7 +189,7 @@ def state_key(stage: TrainStage, parts: list[Part]) -> str:
     code = code_digest(
         "segrepro.training.train",
         f"segrepro.models.{stage.network.name}",
-        f"segrepro.losses.{stage.recipe.loss.name}",
+        *stage.recipe.loss.modules,
     )
     digest.update(code.encode())
     return digest.hexdigest()
