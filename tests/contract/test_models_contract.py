@@ -3,7 +3,8 @@
 What a network needs that others do not stands in the tables at the top.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from importlib import import_module
 from math import prod
@@ -30,8 +31,18 @@ FEW_FILTERS: dict[str, dict[str, object]] = {
     "deeplabv3p": {"width_factor": 1 / 16},
     "denseunet": {"blocks": (1, 1, 1, 1), "growth": 4, "stem_width": 8, "last_width": 4},
     "dunet": {"widths": (4, 8, 8, 16, 16)},
+    "mambaunet": {"width": 4, "depths": (1, 1, 1, 1)},
     "pspnet": {"width_factor": 1 / 16},
     "reunet": {"widths": (8,) * 7, "decoder_widths": (8,) * 4, "expansions": (1,) * 7},
+    "swinunet": {
+        "image_size": 32,
+        "window": 4,
+        "width": 8,
+        "heads": (1, 2, 4, 8),
+        "depths": (2, 1, 1, 1),
+    },
+    "transunet": {"image_size": 32, "width_factor": 1 / 2, "units": (1, 1, 1), "layers": 1},
+    "vmunet": {"width": 4, "depths": (1, 1, 1, 1), "decoder_depths": (1, 1, 1, 1)},
     "xnet": {"widths": (4, 8, 16), "similarity_width": 4},
 }
 
@@ -46,10 +57,15 @@ def _few_threads_and_a_fixed_seed() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-def small(name: str, *, channels: int = 1, classes: int = 1) -> nn.Module:
-    """Build a network with few filters where its Config lets us choose them."""
+def small(name: str, *, channels: int = 1, classes: int = 1, side: int | None = None) -> nn.Module:
+    """Build a network with few filters where its Config lets us choose them.
+
+    A network that is built for images of one size is built for those of `side`, or of 32x32.
+    """
     fields = import_module(f"segrepro.models.{name}").Config.model_fields
     options = FEW_FILTERS.get(name, {"widths": (4, 8, 16)} if "widths" in fields else {})
+    if side is not None and "image_size" in fields:
+        options = {**options, "image_size": side}
     return models.build(name, channels=channels, classes=classes, **options)
 
 
@@ -130,10 +146,17 @@ def test_a_size_is_taken_or_refused_with_a_reason(name: str, side: int, more: in
         answer = "x".join(map(str, network(torch.rand(1, 1, *size)).shape[2:]))
     except UserError as refusal:
         rule, _, answer = refusal.fact.rstrip(".").partition("; got ")
-        multiple = int(rule.removeprefix("sides must be multiples of "))
-        assert any(length % multiple for length in size)
-        assert not any(length % multiple for length in size_for(name))
+        assert not allows(rule, size)
+        assert allows(rule, size_for(name))
     assert answer == "x".join(map(str, size))
+
+
+def allows(rule: str, size: Sequence[int]) -> bool:
+    """Return whether "sides must be multiples of 8", or "... 32x32", lets this size in."""
+    sides = rule.removeprefix("sides must be ")
+    if sides.startswith("multiples of "):
+        return not any(length % int(sides.removeprefix("multiples of ")) for length in size)
+    return sides == "x".join(map(str, size))
 
 
 def smallest_size(name: str) -> tuple[int, ...]:
@@ -142,8 +165,10 @@ def smallest_size(name: str) -> tuple[int, ...]:
     try:
         small(name).eval()(torch.rand(1, 1, *size))
     except UserError as refusal:
-        multiple = int(refusal.fact.partition(" multiples of ")[2].partition(";")[0])
-        size = (multiple,) * len(size)
+        # "sides must be multiples of 8", or "sides must be 32x32".
+        rule = refusal.fact.partition(";")[0]
+        size = (int(re.findall(r"\d+", rule)[-1]),) * len(size)
+        assert allows(rule, size)
     return size
 
 
@@ -166,10 +191,11 @@ def test_one_image_is_trained_on_unless_its_coarsest_map_has_no_variance(
     name: str, times: int
 ) -> None:
     images = torch.rand(1, 1, *(side * times for side in smallest_size(name)))
-    refused = normalises_a_single_value(small(name), images)
+    side = images.shape[-1]
+    refused = normalises_a_single_value(small(name, side=side), images)
     refusal = pytest.raises(UserError, match="batch of one image whose map is one pixel")
     with refusal if refused else nullcontext():
-        small(name).train()(images)
+        small(name, side=side).train()(images)
 
 
 @every_network

@@ -11,7 +11,8 @@ from segrepro import models
 from segrepro.files import write_json
 from segrepro.inference._live_memory import LiveMemory
 from segrepro.models._count import count, multiply_adds
-from segrepro.protocol.stages import ComplexityStage
+from segrepro.models._page import facts_of
+from segrepro.protocol.stages import ComplexityStage, Network
 from segrepro.training._machine import reproducible
 
 REPETITIONS = 5
@@ -29,7 +30,9 @@ def complexity(stage: ComplexityStage, *, out: Path, threads: int) -> None:
         ``multiply_adds`` counts convolutions and matrix products; ``weight_bytes`` is the size of
         all these parameters; ``latency_seconds`` is the median of five forward passes after one
         that is not counted; ``peak_memory_bytes`` is the most that weights, input and features
-        alive at the same time take in a forward pass, without what a library needs for itself.
+        alive at the same time take in a forward pass, without what a library needs for itself;
+        ``from_scratch_instead_of`` names the pretrained weights that its paper begins with and
+        this network does not, and is empty if there are none.
     threads
         Threads of PyTorch; they move the latency and nothing else.
     """
@@ -57,8 +60,14 @@ def complexity(stage: ComplexityStage, *, out: Path, threads: int) -> None:
             "weight_bytes": parameters.total * images.element_size(),
             "latency_seconds": latency_seconds(network, images),
             "peak_memory_bytes": peak_memory_bytes(network, images),
+            "from_scratch_instead_of": from_scratch_instead_of(stage.network),
         }
     write_json(out, content)
+
+
+def from_scratch_instead_of(network: Network) -> str:
+    """Return the weights that the network's paper begins with, empty if this network does too."""
+    return "" if network.options.get("pretrained") else facts_of(network.name).pretraining
 
 
 def latency_seconds(network: nn.Module, images: Tensor) -> float:

@@ -33,6 +33,7 @@ class Facts:
     """Sides of the input: (H, W) or (D, H, W)."""
     disagreements: tuple[Disagreement, ...]
     pretraining: str = ""
-    """The weights from which the paper starts, which we do not; empty if it starts from none."""
+    """The weights from which the paper starts, and we do not unless they are given as the option
+    ``pretrained``; empty if it starts from none. Every table says so of results without them."""
     no_onnx: str = ""
     """Why the network cannot be exported to ONNX, which a test then tries; empty if it can."""
