@@ -64,7 +64,8 @@ def test_an_option_changes_the_count(segrepro):
 
 def test_registries_are_listed_for_programs(segrepro):
     models = json.loads(segrepro("models", "--json").out)
-    assert models["unet"]["options"] == {"widths": [32, 64, 128, 256, 512]}
+    widths = [32, 64, 128, 256, 512]
+    assert models["unet"]["options"] == {"widths": widths, "batch_norm": False}
     datasets = json.loads(segrepro("datasets", "--json").out)
     assert datasets["isbi2012"]["classes"] == ["cell"]
     papers = json.loads(segrepro("papers", "--json").out)

@@ -30,8 +30,10 @@ SIZES = {2: (32, 32), 3: (16, 16, 16)}
 FEW_FILTERS: dict[str, dict[str, object]] = {
     "deeplabv3p": {"width_factor": 1 / 16},
     "denseunet": {"blocks": (1, 1, 1, 1), "growth": 4, "stem_width": 8, "last_width": 4},
+    "drunet104": {"widths": (2, 4, 8), "blocks": (2, 1, 1)},
     "dunet": {"widths": (4, 8, 8, 16, 16)},
     "mambaunet": {"width": 4, "depths": (1, 1, 1, 1)},
+    "mobileunet": {"width_factor": 1 / 8},
     "pspnet": {"width_factor": 1 / 16},
     "reunet": {"widths": (8,) * 7, "decoder_widths": (8,) * 4, "expansions": (1,) * 7},
     "swinunet": {
@@ -46,6 +48,19 @@ FEW_FILTERS: dict[str, dict[str, object]] = {
     "xnet": {"widths": (4, 8, 16), "similarity_width": 4},
 }
 
+# Networks that can give more than one output, and the option that makes them.
+OUTPUT_OPTIONS = ("auxiliary_head", "deep_supervision")
+
+
+def options_of(name: str) -> set[str]:
+    return set(import_module(f"segrepro.models.{name}").Config.model_fields)
+
+
+SEVERAL_OUTPUTS = [
+    (name, option) for name in NAMES for option in OUTPUT_OPTIONS if option in options_of(name)
+]
+every_network_with_several_outputs = pytest.mark.parametrize(("name", "option"), SEVERAL_OUTPUTS)
+
 
 @pytest.fixture(autouse=True)
 def _few_threads_and_a_fixed_seed() -> Iterator[None]:
@@ -57,16 +72,22 @@ def _few_threads_and_a_fixed_seed() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-def small(name: str, *, channels: int = 1, classes: int = 1, side: int | None = None) -> nn.Module:
+def small(
+    name: str,
+    *,
+    channels: int = 1,
+    classes: int = 1,
+    side: int | None = None,
+    **options: object,
+) -> nn.Module:
     """Build a network with few filters where its Config lets us choose them.
 
     A network that is built for images of one size is built for those of `side`, or of 32x32.
     """
-    fields = import_module(f"segrepro.models.{name}").Config.model_fields
-    options = FEW_FILTERS.get(name, {"widths": (4, 8, 16)} if "widths" in fields else {})
-    if side is not None and "image_size" in fields:
-        options = {**options, "image_size": side}
-    return models.build(name, channels=channels, classes=classes, **options)
+    few = FEW_FILTERS.get(name, {"widths": (4, 8, 16)} if "widths" in options_of(name) else {})
+    if side is not None and "image_size" in options_of(name):
+        few = {**few, "image_size": side}
+    return models.build(name, channels=channels, classes=classes, **few, **options)
 
 
 def size_for(name: str) -> tuple[int, ...]:
@@ -124,6 +145,39 @@ def test_every_parameter_gets_a_gradient(name: str) -> None:
     gradients = {name: parameter.grad for name, parameter in network.named_parameters()}
     assert [name for name, gradient in gradients.items() if gradient is None] == []
     assert any(gradient.any() for gradient in gradients.values() if gradient is not None)
+
+
+@every_network_with_several_outputs
+def test_every_output_has_a_logit_at_each_pixel_in_training_and_one_remains(
+    name: str, option: str
+) -> None:
+    network = small(name, classes=4, **{option: True})
+    images = some_images(name, 2)
+    outputs = network(images)
+    assert isinstance(outputs, tuple)
+    assert len(outputs) > 1
+    assert {output.shape for output in outputs} == {(2, 4, *size_for(name))}
+    assert isinstance(network.eval()(images), Tensor)
+
+
+@every_network_with_several_outputs
+def test_the_main_output_comes_first(name: str, option: str) -> None:
+    network = small(name, **{option: True}).eval()
+    images = some_images(name, 2)
+    with torch.no_grad():
+        alone = network(images)
+        # Its layers still evaluate, so that both are comparable.
+        network.training = True
+        first, *others = network(images)
+    assert torch.equal(first, alone)
+    assert not any(torch.equal(other, alone) for other in others)
+
+
+@every_network_with_several_outputs
+def test_every_parameter_gets_a_gradient_from_all_outputs_together(name: str, option: str) -> None:
+    network = small(name, classes=4, **{option: True})
+    sum(output.square().mean() for output in network(some_images(name, 2))).backward()
+    assert [key for key, value in network.named_parameters() if value.grad is None] == []
 
 
 @every_network

@@ -14,7 +14,9 @@ Convolution = nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d | nn.ConvTranspose3d
 
 FEW: dict[str, dict[str, object]] = {
     "deeplabv3p": {"width_factor": 1 / 8},
+    "drunet104": {"widths": (8, 16, 32), "blocks": (2, 2, 2)},
     "dunet": {"widths": (8, 8, 16, 16, 32)},
+    "mobileunet": {"width_factor": 1 / 4},
     "multiresunet3d": {"widths": (8, 16)},
     "pspnet": {"width_factor": 1 / 8},
     "reunet": {"widths": (8,) * 7, "decoder_widths": (8,) * 4, "expansions": (1,) * 7},
@@ -50,7 +52,9 @@ def of_he(layer: Convolution) -> float:
 
 def of_he_in_keras(layer: Convolution) -> float:
     # Of a depthwise kernel too Keras counts all channels.
-    return 2 / (layer.in_channels * places(layer))
+    # And it reads a transposed kernel, whose axes are swapped, like any other.
+    transposed = isinstance(layer, nn.ConvTranspose2d)
+    return 2 / ((layer.out_channels if transposed else layer.in_channels) * places(layer))
 
 
 GLOROT: list[tuple[str, dict[str, object]]] = [
@@ -63,8 +67,14 @@ GLOROT: list[tuple[str, dict[str, object]]] = [
     ("reunet", {}),
     ("deeplabv3p", {"backbone": "xception65"}),
 ]
-HE = ["ken", "segnet", "resunet", "pspnet", "deeplabv3p"]
-HE_IN_KERAS = ["dunet", "xnet"]
+HE = ["ken", "segnet", "resunet", "pspnet", "deeplabv3p", "attention_unet", "unet3p", "mobileunet"]
+HE_IN_KERAS: list[tuple[str, dict[str, object]]] = [
+    ("dunet", {}),
+    ("xnet", {}),
+    ("unetpp", {}),
+    ("unetpp", {"norm": "none"}),
+    ("drunet104", {}),
+]
 
 
 @pytest.mark.parametrize(("name", "options"), GLOROT)
@@ -83,15 +93,17 @@ def test_hes_kernels_are_normal(name: str) -> None:
     assert (values.abs() > 3).float().mean().item() == pytest.approx(1 / 370, rel=0.2)
 
 
-@pytest.mark.parametrize("name", HE_IN_KERAS)
-def test_kernels_of_he_in_keras_are_normal_without_the_tails(name: str) -> None:
-    values = in_deviations(convolutions(name), of_he_in_keras)
+@pytest.mark.parametrize(("name", "options"), HE_IN_KERAS)
+def test_kernels_of_he_in_keras_are_normal_without_the_tails(
+    name: str, options: dict[str, object]
+) -> None:
+    values = in_deviations(convolutions(name, **options), of_he_in_keras)
     assert values.std().item() == pytest.approx(1, rel=0.03)
     # Cut at two deviations of the wider distribution whose rest has the nominal one.
     assert 2.2 < values.abs().max().item() <= 2 / 0.8796
 
 
-@pytest.mark.parametrize(("name", "options"), [*GLOROT, *((name, {}) for name in HE + HE_IN_KERAS)])
+@pytest.mark.parametrize(("name", "options"), [*GLOROT, *HE_IN_KERAS, *((name, {}) for name in HE)])
 def test_biases_begin_at_zero(name: str, options: dict[str, object]) -> None:
     layers = convolutions(name, **options)
     assert not any(layer.bias.any() for layer in layers if layer.bias is not None)

@@ -10,7 +10,7 @@ from segrepro.errors import UserError
 
 # Each file's commands join the application as it is imported: in the order of the arrows.
 # isort: off
-from segrepro.cli import _data, _runs, _studies, _lists  # noqa: F401 - as above
+from segrepro.cli import _data, _runs, _medsam, _studies, _lists  # noqa: F401 - as above
 # isort: on
 
 

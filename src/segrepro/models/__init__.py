@@ -16,6 +16,10 @@ def names() -> list[str]:
 def build(name: str, *, channels: int, classes: int, **options: Any) -> "nn.Module":  # noqa: ANN401
     """Return an untrained network that maps (N, channels, H, W) to (N, classes, H, W) logits.
 
+    With the option ``deep_supervision`` or ``auxiliary_head``, a network in training returns a
+    tuple of such logits, each on the grid of the input and the main output first: a loss is needed
+    for every one. In evaluation it returns the main output alone, as all other networks always do.
+
     Parameters
     ----------
     name

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from segrepro.models._pointwise import StridedPointwise
+
 Norm = Callable[[int], nn.Module]
 """Makes a normalisation of so many channels."""
 
@@ -28,7 +30,9 @@ def convolution(
     """Return a convolution without bias, its normalisation, and by default a ReLU."""
     padding = kernel // 2 * dilation
     layers: list[nn.Module] = [
-        nn.Conv2d(width_in, width, kernel, stride, padding, dilation, bias=False),
+        StridedPointwise(width_in, width, stride=stride, bias=False)
+        if kernel == 1 and stride > 1
+        else nn.Conv2d(width_in, width, kernel, stride, padding, dilation, bias=False),
         norm(width),
     ]
     if relu:

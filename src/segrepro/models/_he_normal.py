@@ -14,7 +14,7 @@ def he_normal(network: nn.Module) -> None:
     Draws from the default generator of PyTorch: the caller seeds it.
     """
     for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.Conv3d | nn.Linear):
+        if isinstance(module, nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d | nn.Linear):
             std = math.sqrt(2 / _fan_in(module))
             # Keras cuts at two standard deviations and widens what is left to the nominal one.
             wide = std / TRUNCATED_STD
@@ -23,8 +23,11 @@ def he_normal(network: nn.Module) -> None:
                 nn.init.zeros_(module.bias)
 
 
-def _fan_in(layer: nn.Conv2d | nn.Conv3d | nn.Linear) -> int:
+def _fan_in(layer: nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d | nn.Linear) -> int:
     if isinstance(layer, nn.Linear):
         return layer.in_features
+    if isinstance(layer, nn.ConvTranspose2d):
+        # Keras reads its kernel, whose axes are swapped, as that of any other convolution.
+        return layer.out_channels * math.prod(layer.kernel_size)
     # Of a depthwise convolution too Keras counts all channels, though each filter sees one.
     return layer.in_channels * math.prod(layer.kernel_size)

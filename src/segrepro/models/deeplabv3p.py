@@ -16,6 +16,7 @@ from segrepro.models import _he, _keras
 from segrepro.models._batch import check_batch
 from segrepro.models._dilated import Norm, PooledContext, convolution, resized, scaled
 from segrepro.models._facts import Disagreement, Facts
+from segrepro.models._mobilenetv2 import MobileNetV2
 from segrepro.models._resnet import BLOCKS, ResNet
 from segrepro.models._xception import Xception65, separable
 
@@ -37,13 +38,16 @@ FACTS = Facts(
             where="encoder",
             says="the paper's best one is aligned Xception-65, its other ResNet-101",
             but="the papers that use it as a baseline name none",
-            choice="ResNet-101 at output stride 16; `backbone=xception65` is the other one",
+            choice="ResNet-101 at output stride 16; `backbone` gives the others, and MobileNetV2",
         ),
         Disagreement(
             where="convolutions of pyramid and decoder",
             says="the paper makes them depthwise separable for Xception",
             but="the PyTorch codes keep them dense, for Xception too",
-            choice="by encoder: separable for Xception-65, dense for ResNets; `head` chooses",
+            choice=(
+                "separable with `backbone=xception65`, dense with `backbone=xception` and all "
+                "others; `head` chooses"
+            ),
         ),
         Disagreement(
             where="order of the pyramid",
@@ -74,6 +78,13 @@ FACTS = Facts(
             says="the paper adds batch normalisation and ReLU after every depthwise convolution",
             but="the authors' code has that ReLU in the last three convolutions only",
             choice="the code: elsewhere the ReLU comes before the depthwise convolution",
+        ),
+        Disagreement(
+            where="padding and dilation of MobileNetV2",
+            says="its paper pads what a depthwise convolution reads; what follows a lost stride "
+            "dilates",
+            but="jfzhang95 pads before the expansion, and dilates from the next stage on",
+            choice="jfzhang95: only so are its 6.62 billion multiply-adds reached",
         ),
         Disagreement(
             where="decoder",
@@ -109,10 +120,14 @@ class Config(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    backbone: Literal["resnet101", "resnet50", "xception65"] = "resnet101"
+    backbone: Literal["resnet101", "resnet50", "xception", "xception65", "mobilenetv2"] = (
+        "resnet101"
+    )
+    """``xception65`` and ``xception`` name one encoder: the first with Keras's head by default, the
+    second with jfzhang95's."""
     head: Literal["dense", "separable"] | None = None
     """Whose code is followed behind the encoder, with its normalisation, dropout and start. By
-    default ``separable`` for Xception-65 and ``dense`` for the ResNets."""
+    default ``separable`` for ``xception65`` and ``dense`` for the others."""
     output_stride: Literal[8, 16] = 16
     decoder_convolutions: Literal[1, 2] = 2
     width_factor: PositiveFloat = 1.0
@@ -179,7 +194,9 @@ class DeepLabV3Plus(nn.Module):
         super().__init__()
         width = partial(scaled, factor=config.width_factor)
         self.encoder = _encoder(config, style, channels=channels)
-        early, *_, deepest = self.encoder.widths
+        # MobileNetV2 also gives features of half the sides, which the decoder does not see.
+        self.early_place = 1 if config.backbone == "mobilenetv2" else 0
+        early, deepest = self.encoder.widths[self.early_place], self.encoder.widths[-1]
         self.pyramid = Pyramid(
             deepest,
             width(256),
@@ -204,9 +221,9 @@ class DeepLabV3Plus(nn.Module):
         """
         if self.training:
             check_batch(images, stride=None)
-        early, *_, deepest = self.encoder(images)
-        early = self.early(early)
-        deep = resized(self.pyramid(deepest), like=early)
+        features = self.encoder(images)
+        early = self.early(features[self.early_place])
+        deep = resized(self.pyramid(features[-1]), like=early)
         return resized(self.output(self.decoder(torch.cat([deep, early], dim=1))), like=images)
 
 
@@ -233,8 +250,16 @@ class Pyramid(nn.Module):
         return out
 
 
-def _encoder(config: Config, style: Style, *, channels: int) -> ResNet | Xception65:
-    if config.backbone == "xception65":
+def _encoder(config: Config, style: Style, *, channels: int) -> ResNet | Xception65 | MobileNetV2:
+    if config.backbone == "mobilenetv2":
+        return MobileNetV2(
+            channels=channels,
+            output_stride=config.output_stride,
+            pad="block",
+            norm=style.encoder_norm,
+            width_factor=config.width_factor,
+        )
+    if config.backbone in {"xception", "xception65"}:
         return Xception65(
             channels=channels,
             early=style.early,

@@ -4,6 +4,7 @@ The paper (Ibtehaz and Rahman 2020, section 6.1) names the filters and, in Table
 parameters; the widespread Keras U-Net has exactly that number for one input channel.
 """
 
+from functools import partial
 from itertools import pairwise
 from typing import Annotated
 
@@ -11,8 +12,9 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 from torch import Tensor, nn
 
+from segrepro.models._batch import check_batch
 from segrepro.models._facts import Disagreement, Facts
-from segrepro.models._keras import initialise
+from segrepro.models._keras import batch_norm, initialise
 from segrepro.models._shape import check_sides
 
 FACTS = Facts(
@@ -64,11 +66,14 @@ class Config(BaseModel):
 
     widths: Annotated[tuple[PositiveInt, ...], Field(min_length=2)] = (32, 64, 128, 256, 512)
     """Filters of each level, from the finest to the coarsest."""
+    batch_norm: bool = False
+    """Whether each 3x3 convolution is followed by batch normalisation. The U-Net in the repository
+    of D-UNet has it; its up-sampling and 2x2 convolution have as many parameters as ours."""
 
 
 def build(config: Config, *, channels: int, classes: int) -> nn.Module:
     """Return an untrained network: (N, channels, H, W) -> (N, classes, H, W) logits."""
-    network = UNet(config.widths, channels=channels, classes=classes)
+    network = UNet(config.widths, normalise=config.batch_norm, channels=channels, classes=classes)
     initialise(network)
     return network
 
@@ -76,25 +81,31 @@ def build(config: Config, *, channels: int, classes: int) -> nn.Module:
 class UNet(nn.Module):
     """An encoder, and a decoder that sees the encoder's features of the same level."""
 
-    def __init__(self, widths: tuple[int, ...], *, channels: int, classes: int) -> None:
+    def __init__(
+        self, widths: tuple[int, ...], *, normalise: bool, channels: int, classes: int
+    ) -> None:
         super().__init__()
+        double_convolution = partial(_double_convolution, normalise=normalise)
         self.multiple = 2 ** (len(widths) - 1)
+        self.normalises = normalise
         self.pool = nn.MaxPool2d(2)
         self.encoder = nn.ModuleList(
-            _double_convolution(before, width) for before, width in pairwise((channels, *widths))
+            double_convolution(before, width) for before, width in pairwise((channels, *widths))
         )
         # No activation follows: the transposed convolutions of the Keras original have none.
         self.up = nn.ModuleList(
             nn.ConvTranspose2d(below, width, 2, stride=2) for below, width in pairwise(widths[::-1])
         )
         self.decoder = nn.ModuleList(
-            _double_convolution(2 * width, width) for width in widths[-2::-1]
+            double_convolution(2 * width, width) for width in widths[-2::-1]
         )
         self.output = nn.Conv2d(widths[0], classes, 1)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits of images whose sides are multiples of 2^(levels - 1)."""
         check_sides(images, multiple=self.multiple)
+        if self.training and self.normalises:
+            check_batch(images, stride=self.multiple)
         features = self.encoder[0](images)
         skips: list[Tensor] = []
         for block in self.encoder[1:]:
@@ -106,10 +117,11 @@ class UNet(nn.Module):
         return logits
 
 
-def _double_convolution(width_in: int, width: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(width_in, width, 3, padding=1),
-        nn.ReLU(inplace=True),
-        nn.Conv2d(width, width, 3, padding=1),
-        nn.ReLU(inplace=True),
-    )
+def _double_convolution(width_in: int, width: int, *, normalise: bool) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for before in (width_in, width):
+        layers.append(nn.Conv2d(before, width, 3, padding=1))
+        if normalise:
+            layers.append(batch_norm(width))
+        layers.append(nn.ReLU(inplace=True))
+    return nn.Sequential(*layers)
