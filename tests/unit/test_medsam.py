@@ -251,7 +251,7 @@ def test_a_file_of_the_published_size_is_read_without_a_configuration(
 
 def without_a_weight(folder: Path) -> None:
     weights = safetensors.torch.load_file(folder / "model.safetensors")
-    weights.pop(sorted(weights)[0])
+    weights.pop(min(weights))
     safetensors.torch.save_file(weights, folder / "model.safetensors")
 
 
@@ -262,7 +262,7 @@ def with_an_unknown_weight(folder: Path) -> None:
 
 def with_a_weight_of_another_shape(folder: Path) -> None:
     weights = safetensors.torch.load_file(folder / "model.safetensors")
-    weights[sorted(weights)[0]] = torch.ones(1, 2, 3)
+    weights[min(weights)] = torch.ones(1, 2, 3)
     safetensors.torch.save_file(weights, folder / "model.safetensors")
 
 

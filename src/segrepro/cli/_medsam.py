@@ -11,7 +11,7 @@ from segrepro.cli._options import (
     Gpus,
     Overrides,
     Threads,
-    device_for,
+    computing,
     parts_of,
     slices_of,
     study_named,
@@ -40,13 +40,14 @@ def medsam(
     from segrepro.inference import medsam as prompted
 
     study, dataset, run = parts_of(address, "STUDY/DATASET/RUN")
-    prompted.predict(
-        run=run,
-        classes=study_named(study, overrides).dataset(dataset).classes,
-        slices=slices or slices_of(study, dataset, overrides),
-        split=split or layout.split(study, dataset),
-        checkpoint=checkpoint,
-        out=out or layout.run(study, dataset, "medsam", run) / "predictions.npz",
-        device=device_for(gpus),
-        threads=threads_for(threads, study),
-    )
+    with computing(min(gpus, 1)) as (device, _):
+        prompted.predict(
+            run=run,
+            classes=study_named(study, overrides).dataset(dataset).classes,
+            slices=slices or slices_of(study, dataset, overrides),
+            split=split or layout.split(study, dataset),
+            checkpoint=checkpoint,
+            out=out or layout.run(study, dataset, "medsam", run) / "predictions.npz",
+            device=device,
+            threads=threads_for(threads, study),
+        )
