@@ -86,6 +86,14 @@ def test_colours_keep_one_common_range() -> None:
     assert medsam.as_sam_sees(image, side=SIDE)[0, :, 0, 0].tolist() == [1, 0.5, 0]
 
 
+def test_resizing_does_not_overshoot_the_brightest_and_darkest_pixel() -> None:
+    image = torch.zeros(1, 8, 8)
+    image[:, :, 4:] = 1
+    # Beside the edge, cubic interpolation would leave what is flat; far from it nothing changes.
+    ends = medsam.as_sam_sees(image, side=SIDE)[0, 0, 0, [0, -1]].tolist()
+    assert ends == pytest.approx([0, 1], abs=1e-5)
+
+
 def test_a_flat_image_is_zero_everywhere() -> None:
     assert not medsam.as_sam_sees(torch.full((1, 8, 8), 7.0), side=SIDE).any()
 
@@ -112,6 +120,16 @@ def test_without_any_truth_sam_is_not_asked() -> None:
     sam = SeesBoxes()
     assert not medsam.masks(sam, torch.rand(3, 8, 8), [None, None], side=SIDE).any()
     assert sam.images == []
+
+
+@pytest.mark.parametrize(("logit", "found"), [(0.1, True), (-0.1, False)])
+def test_a_probability_above_one_half_counts(logit: float, found: bool) -> None:
+    class Unsure(SeesBoxes):
+        def __call__(self, **_: object) -> medsam.Masks:
+            return SimpleNamespace(pred_masks=torch.full((1, 1, 1, 8, 8), logit))
+
+    seen = medsam.masks(Unsure(), torch.rand(1, 16, 16), [(0, 0, 15, 15)], side=SIDE)
+    assert seen.all() == seen.any() == found
 
 
 def test_masks_have_the_size_of_the_image() -> None:

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from segrepro import models
 from segrepro.models._pointwise import StridedPointwise
 
 
@@ -28,8 +29,30 @@ def test_a_pixel_between_the_steps_is_not_read() -> None:
     assert torch.equal(layer(images), nothing)
 
 
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("deeplabv3p", {}),
+        ("deeplabv3p", {"backbone": "xception"}),
+        ("pspnet", {}),
+        ("drunet104", {}),
+    ],
+    ids=str,
+)
+def test_these_networks_have_no_other_strided_1x1_convolution(
+    name: str, options: dict[str, object]
+) -> None:
+    with torch.device("meta"):
+        network = models.build(name, channels=1, classes=1, **options)
+    layers = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d)]
+    strided = [layer for layer in layers if layer.kernel_size == (1, 1) and layer.stride != (1, 1)]
+    assert strided == []
+    assert any(isinstance(layer, StridedPointwise) for layer in layers)
+
+
 TRAIN = """
 import torch
+from segrepro import models
 from segrepro.models._pointwise import StridedPointwise
 
 torch.manual_seed(0)

@@ -153,12 +153,14 @@ def as_sam_sees(image_chw: Tensor, *, side: int) -> Tensor:
         Shape (1, 3, side, side), float32; a flat image is 0 everywhere.
     """
     image = image_chw.float().expand(3, -1, -1)[None]
-    image = functional.interpolate(
+    resized = functional.interpolate(
         image, (side, side), mode="bicubic", align_corners=False, antialias=True
     )
-    low, high = image.min(), image.max()
+    # Cubic interpolation overshoots.
+    resized = resized.clamp(image.min(), image.max())
+    low, high = resized.min(), resized.max()
     # MedSAM's own floor under the range.
-    return (image - low) / (high - low).clamp_min(1e-8)
+    return (resized - low) / (high - low).clamp_min(1e-8)
 
 
 def masks(
