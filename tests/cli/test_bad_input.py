@@ -90,7 +90,7 @@ def test_an_unknown_model(segrepro):
 
 def test_an_unknown_option_of_a_model(segrepro):
     outcome = segrepro("count", "unet", "--channels", "1", "--set", "width=3")
-    assert_refused(outcome, "width", "Its options are: widths.")
+    assert_refused(outcome, "width", "Its options are: widths, batch_norm.")
 
 
 def test_a_misspelt_key_in_a_paper(segrepro, tmp_path):

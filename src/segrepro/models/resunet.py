@@ -15,6 +15,7 @@ from torch.nn import functional
 from segrepro.models._batch import check_batch
 from segrepro.models._facts import Disagreement, Facts
 from segrepro.models._he import initialise
+from segrepro.models._pointwise import StridedPointwise
 from segrepro.models._shape import check_sides
 
 FACTS = Facts(
@@ -118,7 +119,7 @@ class ResidualUnit(nn.Module):
             nn.ReLU(inplace=True),
             nn.Conv2d(width, width, 3, padding=1),
         )
-        self.shortcut = nn.Sequential(nn.Conv2d(width_in, width, 1, stride=stride))
+        self.shortcut = nn.Sequential(StridedPointwise(width_in, width, stride=stride))
         if norm:
             self.shortcut.append(nn.BatchNorm2d(width))
 
