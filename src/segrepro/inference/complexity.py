@@ -11,7 +11,7 @@ from segrepro import models
 from segrepro.files import write_json
 from segrepro.inference._live_memory import LiveMemory
 from segrepro.models._count import count, multiply_adds
-from segrepro.models._page import facts_of
+from segrepro.models._facts import facts_of
 from segrepro.protocol.stages import ComplexityStage, Network
 from segrepro.training._machine import reproducible
 

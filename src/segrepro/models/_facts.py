@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+from segrepro import registry
+from segrepro.errors import UserError
+
 
 @dataclass(frozen=True)
 class Disagreement:
@@ -37,3 +40,13 @@ class Facts:
     ``pretrained``; empty if it starts from none. Every table says so of results without them."""
     no_onnx: str = ""
     """Why the network cannot be exported to ONNX, which a test then tries; empty if it can."""
+
+
+def facts_of(name: str) -> Facts:
+    """Return the constant ``FACTS`` of a network's file, which must have one."""
+    facts = getattr(registry.load("segrepro.models", name, kind="model"), "FACTS", None)
+    if not isinstance(facts, Facts):
+        raise UserError(
+            f"models/{name}.py has no FACTS.", "State them as its neighbours do: models/unet.py."
+        )
+    return facts

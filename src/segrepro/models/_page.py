@@ -10,10 +10,9 @@ from pathlib import Path
 import torch
 
 from segrepro import models, registry
-from segrepro.errors import UserError
 from segrepro.files import write_text
 from segrepro.models._count import ParameterCount, count, multiply_adds
-from segrepro.models._facts import Disagreement, Facts
+from segrepro.models._facts import Disagreement, Facts, facts_of
 
 PAGE = Path("docs/guide/models.md")
 
@@ -55,16 +54,6 @@ def entry(name: str) -> Entry:
         network = models.build(name, channels=facts.channels, classes=facts.classes).eval()
         images = torch.empty(1, facts.channels, *facts.size)
         return Entry(name, facts, count(network), multiply_adds(network, images))
-
-
-def facts_of(name: str) -> Facts:
-    """Return the constant ``FACTS`` of a network's file, which must have one."""
-    facts = getattr(registry.load(models.__name__, name, kind="model"), "FACTS", None)
-    if not isinstance(facts, Facts):
-        raise UserError(
-            f"models/{name}.py has no FACTS.", "State them as its neighbours do: models/unet.py."
-        )
-    return facts
 
 
 def page(names: Sequence[str]) -> str:
