@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from segrepro.datasets._nifti import CURE, read_volume
+from segrepro.datasets._nifti import CURE, read_volumes
 from segrepro.datasets._types import Case
 from segrepro.datasets._volumes import check_one_grid, labels_of, stacked
 from segrepro.errors import UserError
@@ -104,7 +104,7 @@ def read_scan(scan: Scan) -> Case:
     UserError
         If a file is broken, lies on another grid, or the segmentation holds other values.
     """
-    volumes = {path: read_volume(path) for path in (*scan.channels, scan.mask)}
+    volumes = read_volumes((*scan.channels, scan.mask))
     check_one_grid(volumes)
     mask = volumes.pop(scan.mask)
     return Case(

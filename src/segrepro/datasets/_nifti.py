@@ -4,6 +4,8 @@ The format: NIfTI-1.1 and NIfTI-2 (``nifti1.h``, ``nifti2.h``), single files, pl
 """
 
 import struct
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -59,6 +61,12 @@ def read_volume(path: Path) -> Volume:
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}.", CURE) from error
     return decode_volume(content, path)
+
+
+def read_volumes(paths: Sequence[Path]) -> dict[Path, Volume]:
+    """Return the volumes of one case, by path, two being unpacked at a time."""
+    with ThreadPoolExecutor(2) as pool:
+        return dict(zip(paths, pool.map(read_volume, paths), strict=True))
 
 
 def decode_volume(content: bytes, path: Path) -> Volume:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segrepro.datasets._nifti import CURE, read_volume
+from segrepro.datasets._nifti import CURE, read_volumes
 from segrepro.datasets._types import Card, Case, Layout, Listing, PaperUse, Source, read_all
 from segrepro.datasets._volumes import check_one_grid, stacked
 from segrepro.errors import UserError
@@ -174,7 +174,7 @@ def read_case(found: _Session) -> Case:
     UserError
         If a file is broken, image and mask lie on different grids, or the mask is none.
     """
-    image, mask = read_volume(found.image), read_volume(found.mask)
+    image, mask = read_volumes((found.image, found.mask)).values()
     check_one_grid({found.image: image, found.mask: mask})
     return Case(
         case_id=found.case_id,

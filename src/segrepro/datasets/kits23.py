@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from segrepro.datasets._nifti import read_volume
+from segrepro.datasets._nifti import read_volumes
 from segrepro.datasets._types import Card, Case, Layout, Listing, PaperUse, Source, read_all
 from segrepro.datasets._volumes import check_one_grid, labels_of, stacked
 from segrepro.errors import UserError
@@ -191,7 +191,7 @@ def read_case(found: _Scan) -> Case:
         If a file is broken, image and label lie on different grids, or the label holds others
         than the values 0 to 3.
     """
-    image, mask = read_volume(found.image), read_volume(found.mask)
+    image, mask = read_volumes((found.image, found.mask)).values()
     check_one_grid({found.image: image, found.mask: mask})
     return Case(
         case_id=found.case_id,
