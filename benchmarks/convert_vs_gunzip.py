@@ -1,4 +1,4 @@
-"""Seconds to convert gzipped volumes, against reading and unpacking the same files, one process.
+"""Seconds to convert gzipped volumes in one process, against reading and unpacking the same files.
 
 The reader is the faster one of the standard library's gzip and ISA-L's. Converting checks the
 manifest, the grids and the labels, counts voxels, packs again and writes to the disk.
@@ -54,7 +54,7 @@ def measure() -> Result:
             "cases": CASES,
             "packed_bytes": packed_bytes,
             "repetitions": REPETITIONS,
-            "device": "cpu, one process",
+            "device": "cpu, one process that unpacks and packs in two threads",
         },
     )
 
