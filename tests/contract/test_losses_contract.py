@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from _gpus import by_chance_on_gpus
 from torch import Tensor
 
 from segrepro import losses
@@ -64,6 +65,21 @@ def test_very_sure_and_wrong_is_still_finite_and_so_is_its_gradient(name: str) -
     assert torch.isfinite(loss)
     assert logits.grad is not None
     assert torch.isfinite(logits.grad).all()
+
+
+@every_loss
+@pytest.mark.parametrize("size", [(8, 8), (8, 8, 8)], ids=["images", "volumes"])
+def test_its_gradient_can_be_had_with_the_same_bits_on_a_gpu(
+    name: str, size: tuple[int, ...]
+) -> None:
+    logits = torch.zeros(2, 3, *size, requires_grad=True)
+    targets = one_hot(torch.zeros(2, *size, dtype=torch.int64), channels=3)
+    assert by_chance_on_gpus(built(name)(logits, targets)) == set()
+
+
+def test_an_operation_without_such_a_form_is_found() -> None:
+    pooled = torch.nn.functional.avg_pool3d(torch.ones(1, 1, 2, 2, 2, requires_grad=True), 2)
+    assert by_chance_on_gpus(pooled.sum()) == {"AvgPool3DBackward0"}
 
 
 @every_loss

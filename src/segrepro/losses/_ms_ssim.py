@@ -33,7 +33,6 @@ def ms_ssim(ones_nkhw: Tensor, others_nkhw: Tensor) -> Tensor:
     """
     # Every class of every image is a picture for itself.
     one, other = (maps.flatten(0, 1).unsqueeze(1) for maps in (ones_nkhw, others_nkhw))
-    pool = functional.avg_pool2d if one.dim() == 4 else functional.avg_pool3d
     scales = min(len(EXPONENTS), max(one.shape[2:]).bit_length())
     enlarged = sum(EXPONENTS) / sum(EXPONENTS[:scales])
     similarity = torch.ones(len(one), dtype=one.dtype, device=one.device)
@@ -43,9 +42,19 @@ def ms_ssim(ones_nkhw: Tensor, others_nkhw: Tensor) -> Tensor:
         mean = compared.flatten(1).mean(dim=1).clamp(min=LEAST)
         similarity = similarity * mean ** (exponent * enlarged)
         if scale < scales:
-            halves = [min(2, side) for side in one.shape[2:]]
-            one, other = pool(one, halves), pool(other, halves)
+            one, other = _halved(one), _halved(other)
     return similarity.view(ones_nkhw.shape[:2])
+
+
+def _halved(maps: Tensor) -> Tensor:
+    """Return the means over neighbours along each axis; a pixel without one is left out."""
+    # Not `avg_pool3d`: on a GPU its gradient is never the same bits twice, and PyTorch refuses it.
+    for axis in range(2, maps.dim()):
+        pairs = maps.shape[axis] // 2
+        if pairs:
+            even = maps.narrow(axis, 0, 2 * pairs)
+            maps = torch.unflatten(even, axis, (pairs, 2)).mean(dim=axis + 1)
+    return maps
 
 
 def _compared(one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
