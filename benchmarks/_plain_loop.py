@@ -37,13 +37,13 @@ class PngSlices(Dataset[tuple[Tensor, Tensor]]):
         return image[None].float() / 255, (mask[None] > 0).float()
 
 
-def train_plainly(folder: Path, epochs: int) -> Trained:
+def train_plainly(folder: Path, epochs: int, device: str) -> Trained:
     """Train in fp32 and PyTorch's default memory format; the time is that of the epochs."""
     files = png_files(folder)
     loader = DataLoader(
         PngSlices(files), batch_size=BATCH, sampler=GivenOrder(len(files)), num_workers=WORKERS
     )
-    network = fresh_network()
+    network = fresh_network().to(device)
     network.train()
     optimiser = torch.optim.Adam(network.parameters(), lr=LEARNING_RATE)
     entropy = nn.BCEWithLogitsLoss()
@@ -53,7 +53,7 @@ def train_plainly(folder: Path, epochs: int) -> Trained:
         loss_sum = 0.0
         for inputs, wanted in loader:
             optimiser.zero_grad()
-            loss = entropy(network(inputs), wanted)
+            loss = entropy(network(inputs.to(device)), wanted.to(device))
             loss.backward()
             optimiser.step()
             loss_sum += loss.item() * len(inputs)

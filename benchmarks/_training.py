@@ -4,6 +4,8 @@ U-Net 32 to 512, images of 256x256, batch 4, Adam, binary cross-entropy.
 """
 
 import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -24,9 +26,10 @@ from segrepro.protocol.recipe import Adam, LossProtocol, Recipe
 from segrepro.protocol.stages import Network, TrainStage
 from segrepro.training._seeds import derive
 from segrepro.training.batches import order_of
-from segrepro.training.train import train
 
-SIDE, BATCH, IMAGES, EPOCHS = 256, 4, 24, 1
+SIDE, BATCH, IMAGES = 256, 4, 24
+EPOCHS = {"cpu": 1, "cuda": 40}
+"""Of each run that is timed: a few seconds."""
 SEED, RUN, NETWORK, LEARNING_RATE = 0, "fold0", "unet", 1e-4
 STEPS = 5
 """The steps whose losses must agree, one by one."""
@@ -94,26 +97,37 @@ def stage_of(*, epochs: int, precision: Precision = "fp32", checkpoint: str = "l
     )
 
 
-def train_ours(folder: Path, stage: TrainStage) -> Trained:
-    """Train with our loop, on all cores; its time is that of its own stamp."""
-    out = folder / "run"
-    train(
-        stage,
-        slices=folder,
-        split=folder / "split.csv",
-        out=out,
-        state=out / "state",
-        device="cpu",
-        threads=threads(),
-    )
-    facts = pd.read_json(out / "train.json", typ="series")
-    history = pd.read_csv(out / "history.csv")
+def arguments(folder: Path, stage: TrainStage, device: str) -> list[str]:
+    """Return what makes `segrepro` train with all cores, or on a GPU."""
+    options = {
+        "--protocol": stage.canonical_json(),
+        "--slices": folder,
+        "--split": folder / "split.csv",
+        "--out": folder / "run",
+        "--threads": threads(),
+        "--gpus": int(device == "cuda"),
+    }
+    words = [str(word) for option in options.items() for word in option]
+    return ["train", f"study/dataset/{NETWORK}/{RUN}", *words]
+
+
+def train_ours(folder: Path, stage: TrainStage, device: str) -> Trained:
+    """Train with our command; its time is that of its own stamp."""
+    command = [sys.executable, "-m", "segrepro", *arguments(folder, stage, device)]
+    subprocess.run(command, check=True)
+    facts = pd.read_json(folder / "run" / "train.json", typ="series")
+    history = pd.read_csv(folder / "run" / "history.csv")
     return Trained(float(facts["seconds_total"]), history["train_loss"].tolist())
 
 
 def threads() -> int:
     """Return how many threads every loop has."""
     return os.cpu_count() or 1
+
+
+def device_name(device: str) -> str:
+    """Return what a result says of where it was measured."""
+    return torch.cuda.get_device_name() if device == "cuda" else device
 
 
 def fresh_network() -> nn.Module:
@@ -148,8 +162,9 @@ class GivenOrder(Sampler[int]):
 
 def compare(
     name: str,
-    train_theirs: Callable[[Path, int], Trained],
+    train_theirs: Callable[[Path, int, str], Trained],
     *,
+    device: str,
     bar: float,
     tolerance: float,
     precision: Precision = "fp32",
@@ -161,7 +176,9 @@ def compare(
     name
         Of the benchmark.
     train_theirs
-        The other loop, of a folder and a number of epochs.
+        The other loop, of a folder, a number of epochs and a device.
+    device
+        ``cpu`` or ``cuda``.
     bar
         Least speed.
     tolerance
@@ -171,18 +188,19 @@ def compare(
         Of our loop; the other computes in fp32.
     """
     torch.set_num_threads(threads())
+    epochs = EPOCHS[device]
     with tempfile.TemporaryDirectory() as place:
         single, many = Path(place) / "single", Path(place) / "many"
         write_data(single, images=BATCH)
         write_data(many, images=IMAGES)
         # An epoch of one batch: its mean loss is that of one step.
-        steps = train_ours(single, stage_of(epochs=STEPS, precision=precision))
-        their_steps = train_theirs(single, STEPS)
+        steps = train_ours(single, stage_of(epochs=STEPS, precision=precision), device)
+        their_steps = train_theirs(single, STEPS, device)
         apart = [_apart(steps, their_steps, tolerance)]
         ours, theirs = [], []
         for _ in range(REPETITIONS):
-            ours.append(train_ours(many, stage_of(epochs=EPOCHS, precision=precision)))
-            theirs.append(train_theirs(many, EPOCHS))
+            ours.append(train_ours(many, stage_of(epochs=epochs, precision=precision), device))
+            theirs.append(train_theirs(many, epochs, device))
             apart.append(_apart(ours[-1], theirs[-1], tolerance))
     return Result(
         name=name,
@@ -190,15 +208,15 @@ def compare(
         bar=bar,
         at_least=True,
         detail={
-            "our_images_per_second": [EPOCHS * IMAGES / one.seconds for one in ours],
-            "their_images_per_second": [EPOCHS * IMAGES / one.seconds for one in theirs],
+            "our_images_per_second": [epochs * IMAGES / one.seconds for one in ours],
+            "their_images_per_second": [epochs * IMAGES / one.seconds for one in theirs],
             "our_losses_of_the_first_steps": steps.losses,
             "their_losses_of_the_first_steps": their_steps.losses,
             "losses_apart": max(apart),
             "losses_may_be_apart": tolerance,
             "precision": precision,
             "repetitions": REPETITIONS,
-            "device": "cpu",
+            "device": device_name(device),
             "threads": threads(),
         },
     )

@@ -12,8 +12,13 @@ TOLERANCE = 0.01
 """bf16 has 8 bits of mantissa."""
 
 
-def measure() -> Result:
+def measure(device: str = "cpu") -> Result:
     """Return how many times as fast our loop is."""
     return compare(
-        "train_bf16_vs_plain_loop", train_plainly, bar=BAR, tolerance=TOLERANCE, precision="bf16"
+        "train_bf16_vs_plain_loop",
+        train_plainly,
+        device=device,
+        bar=BAR,
+        tolerance=TOLERANCE,
+        precision="bf16",
     )

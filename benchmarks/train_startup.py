@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks._result import REPETITIONS, Result
-from benchmarks._training import BATCH, stage_of, threads, write_data
+from benchmarks._training import BATCH, arguments, device_name, stage_of, threads, write_data
 
 ALLOWED_S = 2.5
 
@@ -42,14 +42,15 @@ main()
 """
 
 
-def measure() -> Result:
+def measure(device: str = "cpu") -> Result:
     """Return the share of the allowed seconds that the start takes."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "data"
         write_data(folder, images=BATCH)
         # The first of each fills the page cache.
         runs = [
-            (_moments(IMPORT), _moments(TRAIN, *_command(folder))) for _ in range(1 + REPETITIONS)
+            (_moments(IMPORT), _moments(TRAIN, *arguments(folder, stage_of(epochs=1), device)))
+            for _ in range(1 + REPETITIONS)
         ]
     imports = [one[0] for one, _ in runs[1:]]
     forwards, steps = zip(*(many for _, many in runs[1:]), strict=True)
@@ -66,23 +67,10 @@ def measure() -> Result:
             "seconds_more": more,
             "seconds_allowed": ALLOWED_S,
             "repetitions": REPETITIONS,
-            "device": "cpu",
+            "device": device_name(device),
             "threads": threads(),
         },
     )
-
-
-def _command(folder: Path) -> list[str]:
-    options = {
-        "--protocol": stage_of(epochs=1).canonical_json(),
-        "--slices": str(folder),
-        "--split": str(folder / "split.csv"),
-        "--out": str(folder / "run"),
-        "--threads": str(threads()),
-        "--gpus": "0",
-    }
-    words = [word for option in options.items() for word in option]
-    return ["train", "study/dataset/unet/fold0", *words]
 
 
 def _moments(program: str, *arguments: str) -> list[float]:

@@ -30,26 +30,26 @@ TOLERANCE = 0.001
 """The order of sums differs with the memory format, and Adam's first steps go by signs."""
 
 
-def measure() -> Result:
+def measure(device: str = "cpu") -> Result:
     """Return how many times as fast our loop is."""
     if find_spec("ignite") is None:
         raise UserError(
             "MONAI's SupervisedTrainer needs pytorch-ignite, which is not installed.",
             "Run `pip install pytorch-ignite`.",
         )
-    return compare("train_vs_monai", train_with_monai, bar=BAR, tolerance=TOLERANCE)
+    return compare("train_vs_monai", train_with_monai, device=device, bar=BAR, tolerance=TOLERANCE)
 
 
-def train_with_monai(folder: Path, epochs: int) -> Trained:
+def train_with_monai(folder: Path, epochs: int, device: str) -> Trained:
     """Train with MONAI's defaults; the time is that of the epochs."""
     # Seconds to import, and only here.
     from monai.engines.trainer import SupervisedTrainer  # noqa: PLC0415 - see above
 
     loader = _loader(folder)
-    network = fresh_network()
+    network = fresh_network().to(device)
     step_losses: list[float] = []
     trainer = SupervisedTrainer(
-        device="cpu",
+        device=device,
         max_epochs=epochs,
         train_data_loader=loader,
         network=network,

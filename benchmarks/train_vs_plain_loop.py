@@ -14,6 +14,8 @@ TOLERANCE = 0.001
 """The order of sums differs with the memory format, and Adam's first steps go by signs."""
 
 
-def measure() -> Result:
+def measure(device: str = "cpu") -> Result:
     """Return how many times as fast our loop is."""
-    return compare("train_vs_plain_loop", train_plainly, bar=BAR, tolerance=TOLERANCE)
+    return compare(
+        "train_vs_plain_loop", train_plainly, device=device, bar=BAR, tolerance=TOLERANCE
+    )

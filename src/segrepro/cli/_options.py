@@ -74,6 +74,10 @@ def computing(gpus: int, devices: int = 1) -> Iterator[tuple[str, int]]:
     Where nobody else gives GPUs away (a batch system sets ``CUDA_VISIBLE_DEVICES``), jobs that run
     side by side take turns at them.
     """
+    from segrepro.training._allocator import keep_freed_memory
+
+    # Before PyTorch starts its threads.
+    keep_freed_memory()
     import torch
 
     from segrepro.training._gpus import claimed, visible
