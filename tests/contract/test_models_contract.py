@@ -13,11 +13,14 @@ import onnxruntime
 import pytest
 import safetensors.torch
 import torch
+from _gpus import by_chance_on_gpus
 from torch import Tensor, nn
 
 from segrepro import models
 from segrepro.errors import UserError
+from segrepro.inference._live_memory import LiveMemory
 from segrepro.models._page import facts_of
+from segrepro.training._recompute import recompute_activations
 
 NAMES = models.names()
 every_network = pytest.mark.parametrize("name", NAMES)
@@ -256,6 +259,52 @@ def test_one_image_is_trained_on_unless_its_coarsest_map_has_no_variance(
 def test_two_images_are_always_trained_on(name: str) -> None:
     size = smallest_size(name)
     assert small(name).train()(torch.rand(2, 1, *size)).shape == (2, 1, *size)
+
+
+@every_network
+def test_recomputed_activations_leave_the_same_gradients_and_statistics(name: str) -> None:
+    # Networks that draw draw the same twice; those that normalise count each batch once.
+    images = some_images(name, 2)
+    gradients = [_gradients(name, images, recomputed=recomputed) for recomputed in (False, True)]
+    assert gradients[0].keys() == gradients[1].keys()
+    assert [
+        key for key, one in gradients[0].items() if not torch.equal(one, gradients[1][key])
+    ] == []
+
+
+def _gradients(name: str, images: Tensor, *, recomputed: bool) -> dict[str, Tensor]:
+    """Return the gradients of one step, and the running statistics after it."""
+    torch.manual_seed(0)
+    network = small(name)
+    if recomputed:
+        recompute_activations(network)
+    network(images).square().mean().backward()
+    drawn = {"drawn after it": torch.rand(1)}
+    gradients = {f"{key}'s": value.grad for key, value in network.named_parameters()}
+    return {**network.state_dict(), **gradients, **drawn}
+
+
+@every_network
+def test_recomputed_activations_take_less_memory(name: str) -> None:
+    facts = facts_of(name)
+    peaks = []
+    for recomputed in (False, True):
+        # Counted, not computed: tensors of this device have shapes and no content.
+        with torch.device("meta"):
+            network = models.build(name, channels=facts.channels, classes=facts.classes)
+            images = torch.empty(2, facts.channels, *facts.size)
+            if recomputed:
+                recompute_activations(network)
+            memory = LiveMemory([*network.state_dict().values(), images])
+            with memory:
+                network(images).square().mean().backward()
+        peaks.append(memory.peak_bytes)
+    assert peaks[1] < peaks[0]
+
+
+@every_network
+def test_every_gradient_can_be_had_with_the_same_bits_on_a_gpu(name: str) -> None:
+    assert by_chance_on_gpus(small(name)(some_images(name, 2)).mean()) == set()
 
 
 @every_network

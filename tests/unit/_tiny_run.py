@@ -1,7 +1,7 @@
 """A run small enough to train in a second: nine images of 16x16 pixels, a network of two levels.
 
 Run as a program, it trains that run and kills itself, without any clean-up, at the n-th time that
-a file is about to be on disk: `python _tiny_run.py FOLDER N`.
+a file is about to be on disk: `python _tiny_run.py FOLDER N DEVICE`.
 """
 
 import os
@@ -92,7 +92,14 @@ def predict_stage(**changes: object) -> PredictStage:
     return PredictStage.model_validate({**stage, **changes})
 
 
-def train_tiny(folder: Path, stage: TrainStage | None = None, *, out: str = "out") -> Path:
+def train_tiny(
+    folder: Path,
+    stage: TrainStage | None = None,
+    *,
+    out: str = "out",
+    device: str = "cpu",
+    **options: object,
+) -> Path:
     """Train in `folder`, where `write_study` wrote, with a state after every step."""
     # Not at the top: the program must be able to patch the system before torch is there.
     from segrepro.training.train import train  # noqa: PLC0415 - see above
@@ -103,9 +110,9 @@ def train_tiny(folder: Path, stage: TrainStage | None = None, *, out: str = "out
         split=folder / "split.csv",
         out=folder / out,
         state=folder / "state",
-        device="cpu",
+        device=device,
         threads=1,
-        checkpoint_seconds=0.0,
+        **{"checkpoint_seconds": 0.0, **options},
     )
     return folder / out
 
@@ -126,4 +133,4 @@ def die_at_sync(number: int) -> None:
 
 if __name__ == "__main__":
     die_at_sync(int(sys.argv[2]))
-    train_tiny(Path(sys.argv[1]))
+    train_tiny(Path(sys.argv[1]), device=sys.argv[3])

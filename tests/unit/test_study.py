@@ -158,3 +158,24 @@ def test_a_sum_of_losses_is_computed_by_the_files_of_its_parts() -> None:
     loss = LossProtocol(name="sum", options={"parts": parts_of_it})
     files = ("sum", "dice", "focal")
     assert loss.modules == [f"segrepro.losses.{name}" for name in files]
+
+
+def with_pretrained(study: Study, path: str) -> Study:
+    """Return the study with a network that begins with published weights."""
+    networks = {
+        "vmunet": study.paper.models["unet"].model_copy(
+            update={"network": "vmunet", "options": {"pretrained": path}}
+        )
+    }
+    return Study(paper=study.paper.model_copy(update={"models": networks}), settings=study.settings)
+
+
+def test_published_weights_are_an_input_of_training_and_of_nothing_after_it() -> None:
+    dag = Dag({"tier": "paper", "datasets": "isbi2012", "folds": 1}, papers=PAPERS)
+    wildcards = SimpleNamespace(study="multiresunet", dataset="isbi2012", model="unet", run="fold0")
+    assert dag.pretrained(wildcards) == []
+    dag.studies["multiresunet"] = with_pretrained(dag.studies["multiresunet"], "weights/vmamba.pth")
+    wildcards.model = "vmunet"
+    assert dag.pretrained(wildcards) == ["weights/vmamba.pth"]
+    assert "vmamba.pth" in dag.train_protocol(wildcards)
+    assert "vmamba.pth" not in dag.predict_protocol(wildcards)

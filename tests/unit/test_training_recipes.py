@@ -194,6 +194,7 @@ def test_too_little_memory_names_the_batch_and_the_way_out(
     with pytest.raises(UserError, match="unet on 3 images at a time") as caught:
         trained(tmp_path)
     assert "accumulate" in caught.value.cure
+    assert "SEGREPRO_ACTIVATION_CHECKPOINTING=1" in caught.value.cure
 
 
 def test_slices_that_are_not_on_the_device_come_in_the_same_order(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import _tiny_run
 import pytest
+from _no_gpu import no_gpu
 from _tiny_run import train_stage, train_tiny, write_study
 
 from segrepro.errors import UserError
@@ -26,14 +27,17 @@ def states(folder: Path) -> list[Path]:
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    folder = tmp_path_factory.mktemp("uninterrupted")
+    return trained_at_once(tmp_path_factory.mktemp("uninterrupted"))
+
+
+def trained_at_once(folder: Path, device: str = "cpu") -> dict[str, bytes]:
     write_study(folder)
-    train_tiny(folder)
+    train_tiny(folder, device=device)
     return outputs(folder)
 
 
-def train_until_killed(folder: Path, sync: int) -> None:
-    command = [sys.executable, _tiny_run.__file__, str(folder), str(sync)]
+def train_until_killed(folder: Path, sync: int, device: str = "cpu") -> None:
+    command = [sys.executable, _tiny_run.__file__, str(folder), str(sync), device]
     killed = subprocess.run(command, capture_output=True, text=True, check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert not (folder / "out" / "train.json").exists()
@@ -63,11 +67,23 @@ def test_a_killed_run_ends_in_the_same_bytes(
     assert [path.name for path in (tmp_path / "out").iterdir() if path.suffix == ".tmp"] == []
 
 
+@no_gpu
+@pytest.mark.parametrize("kills", [[1], [6], [4, 5], [15]])
+def test_a_run_killed_on_a_gpu_ends_in_the_same_bytes(tmp_path: Path, kills: list[int]) -> None:
+    write_study(tmp_path)
+    for sync in kills:
+        train_until_killed(tmp_path, sync, "cuda")
+    train_tiny(tmp_path, device="cuda")
+    assert outputs(tmp_path) == trained_at_once(tmp_path / "uninterrupted", "cuda")
+
+
 class Stop(Exception):  # noqa: N818 - no error, but the end of a test's patience
     """Stands for whatever ends a run early."""
 
 
-def stop_at_end_of_epoch(monkeypatch: pytest.MonkeyPatch, folder: Path, epoch: int) -> None:
+def stop_at_end_of_epoch(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, epoch: int, **options: object
+) -> None:
     """Train and stop as the selection part is looked at in this epoch."""
     evaluate, calls = train_module.evaluate, iter(range(1, 100))
 
@@ -79,7 +95,7 @@ def stop_at_end_of_epoch(monkeypatch: pytest.MonkeyPatch, folder: Path, epoch: i
     with monkeypatch.context() as patch:
         patch.setattr(train_module, "evaluate", evaluate_or_stop)
         with pytest.raises(Stop):
-            train_tiny(folder)
+            train_tiny(folder, **options)
 
 
 def test_a_damaged_state_gives_way_to_the_one_before(
@@ -119,6 +135,16 @@ def test_no_more_than_two_states_are_kept(tmp_path: Path, monkeypatch: pytest.Mo
     stop_at_end_of_epoch(monkeypatch, tmp_path, 2)
     # Epoch 2 with one and with two steps taken.
     assert [path.name[:15] for path in states(tmp_path)] == ["000002-00000001", "000002-00000002"]
+
+
+def test_states_can_be_so_many_steps_apart_however_long_these_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_study(tmp_path)
+    # Two epochs of two steps: after three of them, and not at the end of an epoch.
+    every_third = {"checkpoint_steps": 3, "checkpoint_seconds": 0.0}
+    stop_at_end_of_epoch(monkeypatch, tmp_path, 2, **every_third)
+    assert [path.name[:15] for path in states(tmp_path)] == ["000002-00000001"]
 
 
 @pytest.mark.parametrize(

@@ -175,6 +175,28 @@ def test_the_stamp_tells_how_the_run_went_and_not_where(tmp_path: Path) -> None:
     assert str(tmp_path) not in json.dumps(content)
 
 
+def test_the_stamp_names_the_bytes_that_the_run_is_made_of(tmp_path: Path) -> None:
+    found = []
+    for name, changes in {"one": {}, "other": {"garbage_in": "a"}, "again": {}}.items():
+        trained_bytes(tmp_path / name, **changes)
+        found.append(stamp(tmp_path / name)["digests"])
+    one, other, again = found
+    assert one == again
+    # Case a is trained on.
+    assert {key for key in one if one[key] != other[key]} == {"training_slices"}
+    assert one["pretrained"] is None
+
+
+def test_recomputed_activations_end_in_the_same_bytes(tmp_path: Path) -> None:
+    write_study(tmp_path)
+    outs = [
+        train_tiny(tmp_path, out=name, activation_checkpointing=switched)
+        for name, switched in (("kept", False), ("recomputed", True))
+    ]
+    kept, recomputed = ([(out / name).read_bytes() for name in EVERYTHING] for out in outs)
+    assert kept == recomputed
+
+
 def test_a_finished_run_leaves_no_state(tmp_path: Path) -> None:
     trained_bytes(tmp_path)
     assert not (tmp_path / "state").exists()

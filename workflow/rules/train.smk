@@ -1,6 +1,7 @@
 """Train one run. A killed run goes on where it stopped.
 
-INPUT   slices and split of the run's data set
+INPUT   slices and split of the run's data set; the published weights that its network begins
+        with, if the paper's YAML names some (`pretrained`)
 OUTPUT  results/{study}/{dataset}/{model}/{run}/model.safetensors (the weights that the paper's
         protocol keeps), last.safetensors (those of the last epoch), history.csv, train.json
 """
@@ -12,6 +13,7 @@ rule train:
         masks=dag.slices_file("masks.npy"),
         table=dag.slices_file("slices.parquet"),
         split="data/splits/{study}/{dataset}.csv",
+        pretrained=dag.pretrained,
     output:
         weights="results/{study}/{dataset}/{model}/{run}/model.safetensors",
         last="results/{study}/{dataset}/{model}/{run}/last.safetensors",

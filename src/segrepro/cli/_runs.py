@@ -39,6 +39,16 @@ def train(
     checkpoint_seconds: Annotated[
         float, typer.Option(min=0, help="What a killed run may lose; 0: a state after every step.")
     ] = 60.0,
+    checkpoint_steps: Annotated[
+        int | None, typer.Option(min=1, help="A state after so many steps, however long they take.")
+    ] = None,
+    activation_checkpointing: Annotated[
+        bool,
+        typer.Option(
+            envvar="SEGREPRO_ACTIVATION_CHECKPOINTING",
+            help="Less memory, more time, the same numbers: blocks are computed twice.",
+        ),
+    ] = False,
     tensorboard: Annotated[
         Path | None,
         typer.Option(
@@ -72,6 +82,8 @@ def train(
             devices=processes,
             label=address,
             checkpoint_seconds=checkpoint_seconds,
+            checkpoint_steps=checkpoint_steps,
+            activation_checkpointing=activation_checkpointing,
             tensorboard=tensorboard and tensorboard / address,
         )
 

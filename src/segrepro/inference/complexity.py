@@ -43,7 +43,8 @@ def complexity(stage: ComplexityStage, *, out: Path, threads: int) -> None:
             stage.network.name,
             channels=counted_with.channels,
             classes=counted_with.classes,
-            **stage.network.options,
+            # Which weights it holds moves none of these numbers.
+            **stage.network.from_scratch().options,
         ).eval()
         images = torch.rand(1, counted_with.channels, *counted_with.size)
         parameters = count(network)
@@ -67,7 +68,7 @@ def complexity(stage: ComplexityStage, *, out: Path, threads: int) -> None:
 
 def from_scratch_instead_of(network: Network) -> str:
     """Return the weights that the network's paper begins with, empty if this network does too."""
-    return "" if network.options.get("pretrained") else facts_of(network.name).pretraining
+    return "" if network.pretrained else facts_of(network.name).pretraining
 
 
 def latency_seconds(network: nn.Module, images: Tensor) -> float:

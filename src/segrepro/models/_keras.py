@@ -24,6 +24,7 @@ class BatchNormWithoutGamma(nn.Module):
 
     running_mean: Tensor
     running_var: Tensor
+    eps, momentum = EPSILON, MOMENTUM
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -39,8 +40,8 @@ class BatchNormWithoutGamma(nn.Module):
             self.running_var,
             bias=self.bias,
             training=self.training,
-            momentum=MOMENTUM,
-            eps=EPSILON,
+            momentum=self.momentum,
+            eps=self.eps,
         )
 
 

@@ -105,6 +105,11 @@ class Dag:
             f"{run_folder(wildcards.study, run)}/{file}" for run in self._study(wildcards).runs
         ]
 
+    def pretrained(self, wildcards: Wildcards) -> list[str]:
+        """Return the file of published weights that a run's network begins with, if any."""
+        train = parts.train_stage(*self._run(wildcards))
+        return [str(train.network.pretrained)] if train.network.pretrained else []
+
     def complexities(self, wildcards: Wildcards) -> list[str]:
         """Return the size and speed of each model of a study."""
         models = self._study(wildcards).models

@@ -56,7 +56,7 @@ def predict_stage(study: Study, dataset: str, model: str, run: str) -> stages.Pr
     train = train_stage(study, dataset, model, run)
     return stages.PredictStage(
         run=run,
-        network=train.network,
+        network=train.network.from_scratch(),
         classes=train.classes,
         normalisation=train.normalisation,
         checkpoint=train.recipe.checkpoint,

@@ -4,7 +4,8 @@ The canonical JSON of a stage is the ``protocol`` param of its Snakemake rule, s
 exactly the stages whose part it touches.
 """
 
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, Self
 
 from pydantic import Field, PositiveInt
 
@@ -48,6 +49,17 @@ class Network(Frozen):
 
     name: str
     options: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def pretrained(self) -> Path | None:
+        """The file of published weights that it begins with; ``None`` if it begins with none."""
+        path = self.options.get("pretrained")
+        return Path(path) if path else None
+
+    def from_scratch(self) -> Self:
+        """Return it without published weights: where those that it has learnt replace them."""
+        options = {key: value for key, value in self.options.items() if key != "pretrained"}
+        return self.model_copy(update={"options": options})
 
 
 class TrainStage(Frozen):

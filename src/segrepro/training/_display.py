@@ -2,11 +2,13 @@
 
 import importlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
@@ -14,7 +16,11 @@ from rich.progress import Progress as Bar
 from segrepro.errors import UserError
 from segrepro.progress import SECONDS_BETWEEN_LINES, note
 from segrepro.training._learner import Progress
-from segrepro.training._machine import peak_host_bytes
+from segrepro.training._machine import peak_device_bytes, peak_host_bytes
+
+CPU = torch.device("cpu")
+Words = Callable[[Progress], str]
+"""What to say of the last epoch."""
 
 
 class Display(Protocol):
@@ -36,12 +42,13 @@ def display(
     images: int,
     monitor: str,
     shown: bool = True,
+    device: torch.device = CPU,
     tensorboard: Path | None = None,
 ) -> Iterator[Display]:
     """Yield a display on standard error for so many epochs of so many steps and images.
 
-    With `shown` false, as in all processes but the first, it says nothing. With a `tensorboard`
-    folder it writes TensorBoard's files there, too.
+    With `shown` false, as in all processes but the first, it says nothing. Of a `device` that is a
+    GPU it tells the memory. With a `tensorboard` folder it writes TensorBoard's files there, too.
     """
     if not shown:
         yield _Many([])
@@ -49,8 +56,9 @@ def display(
     with ExitStack() as stack:
         files = [stack.enter_context(_events(tensorboard, monitor))] if tensorboard else []
         console = Console(stderr=True)
+        words = partial(described, images=images, monitor=monitor, device=device)
         if not console.is_terminal:
-            lines = _Lines(label, epochs=epochs, steps=steps, images=images, monitor=monitor)
+            lines = _Lines(label, epochs=epochs, steps=steps, words=words)
             yield _Many([lines, *files])
             return
         columns = (
@@ -61,8 +69,7 @@ def display(
             TimeRemainingColumn(),
         )
         bar = stack.enter_context(Bar(*columns, console=console))
-        shown_bar = _Bar(bar, epochs=epochs, steps=steps, images=images, monitor=monitor)
-        yield _Many([shown_bar, *files])
+        yield _Many([_Bar(bar, epochs=epochs, steps=steps, words=words), *files])
 
 
 class _Many:
@@ -118,13 +125,12 @@ class _Events:
 
 
 class _Lines:
-    def __init__(self, label: str, *, epochs: int, steps: int, images: int, monitor: str) -> None:
+    def __init__(self, label: str, *, epochs: int, steps: int, words: Words) -> None:
         self.label = label
         self.epochs = epochs
         self.steps = steps
         self.said_at_s = time.monotonic()
-        self.images = images
-        self.monitor = monitor
+        self.words = words
 
     def step(self, progress: Progress) -> None:
         """Say something in a long epoch; a line per step would fill a log."""
@@ -132,10 +138,9 @@ class _Lines:
             self._say(f"epoch {progress.epoch}/{self.epochs}: step {progress.step}/{self.steps}")
 
     def epoch(self, progress: Progress) -> None:
-        text = described(progress, images=self.images, monitor=self.monitor)
         left = (self.epochs - progress.history[-1].epoch) * progress.seconds_per_epoch[-1]
         last = progress.history[-1].epoch
-        self._say(f"epoch {last}/{self.epochs}: {text}, {left:.0f} s left")
+        self._say(f"epoch {last}/{self.epochs}: {self.words(progress)}, {left:.0f} s left")
 
     def _say(self, line: str) -> None:
         self.said_at_s = time.monotonic()
@@ -143,11 +148,10 @@ class _Lines:
 
 
 class _Bar:
-    def __init__(self, bar: Bar, *, epochs: int, steps: int, images: int, monitor: str) -> None:
+    def __init__(self, bar: Bar, *, epochs: int, steps: int, words: Words) -> None:
         self.bar = bar
         self.steps = steps
-        self.images = images
-        self.monitor = monitor
+        self.words = words
         self.task = bar.add_task("training", total=epochs * steps)
 
     def step(self, progress: Progress) -> None:
@@ -155,11 +159,10 @@ class _Bar:
         self.bar.update(self.task, completed=done)
 
     def epoch(self, progress: Progress) -> None:
-        text = described(progress, images=self.images, monitor=self.monitor)
-        self.bar.update(self.task, description=text)
+        self.bar.update(self.task, description=self.words(progress))
 
 
-def described(progress: Progress, *, images: int, monitor: str) -> str:
+def described(progress: Progress, *, images: int, monitor: str, device: torch.device = CPU) -> str:
     """Return the last epoch in a few words."""
     last = progress.history[-1]
     words = [f"train loss {last.train_loss:.4g}"]
@@ -167,4 +170,7 @@ def described(progress: Progress, *, images: int, monitor: str) -> str:
         words.append(f"{monitor} {last.selection_monitor:.4f}")
     words.append(f"{images / progress.seconds_per_epoch[-1]:.1f} images/s")
     words.append(f"{peak_host_bytes() / 1e9:.1f} GB")
+    on_device = peak_device_bytes(device)
+    if on_device is not None:
+        words.append(f"{on_device / 1e9:.1f} GB on the GPU")
     return ", ".join(words)

@@ -11,6 +11,7 @@ from lightning_fabric import Fabric
 from torch.multiprocessing.spawn import ProcessException
 
 from segrepro.errors import UserError
+from segrepro.training._allocator import keep_freed_memory
 
 Work = Callable[..., None]
 
@@ -37,6 +38,7 @@ def launch(fabric: Fabric, work: Work, *arguments: Any) -> None:  # noqa: ANN401
 
 
 def _in_process(fabric: Fabric, *, work: Work, folder: Path, arguments: tuple[Any, ...]) -> None:
+    keep_freed_memory()
     try:
         work(fabric, *arguments)
     except UserError as error:

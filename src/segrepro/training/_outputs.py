@@ -14,7 +14,6 @@ from torch import Tensor
 import segrepro
 from segrepro.files import all_or_none, write_bytes, write_json, write_text
 from segrepro.protocol.stages import TrainStage
-from segrepro.provenance import code_digest
 from segrepro.training._learner import Epoch, Learner, weights_of
 from segrepro.training._machine import energy_joules, peak_device_bytes, peak_host_bytes
 from segrepro.training._selection import Selection
@@ -67,6 +66,7 @@ def write_outputs(
     selection: Selection | None,
     machine: Machine,
     images: int,
+    digests: dict[str, str | None],
 ) -> None:
     """Write weights, history and stamp; ``train.json`` last, so that it vouches for the others."""
     last = weights_of(learner.network)
@@ -87,7 +87,7 @@ def write_outputs(
         "seconds_total": progress.seconds,
         "seconds_per_epoch_median": seconds_per_epoch,
         "images_per_second": images / seconds_per_epoch,
-        "code": code_digest("segrepro.training.train", f"segrepro.models.{stage.network.name}"),
+        "digests": digests,
         "versions": versions(),
     } | machine.facts()
     with all_or_none(*(out / name for name in NAMES)):

@@ -34,40 +34,59 @@ class StateFolder:
         Where they are; nothing else may be there.
     seconds
         The least time between two state files; 0 writes one after every step.
+    steps
+        Write one after so many steps instead, however long they take.
     """
 
-    def __init__(self, folder: Path, *, seconds: float) -> None:
+    def __init__(self, folder: Path, *, seconds: float, steps: int | None = None) -> None:
         self.folder = folder
         self.seconds = seconds
+        self.steps = steps
         self.written_at = time.monotonic()
+        self.steps_since = 0
+
+    def note_step(self) -> None:
+        """Count a step that no state file holds."""
+        self.steps_since += 1
 
     def is_due(self) -> bool:
         """Say whether the last state file is old enough."""
+        if self.steps is not None:
+            return self.steps_since >= self.steps
         return time.monotonic() - self.written_at >= self.seconds
 
-    def save(self, learner: Learner) -> None:
-        """Write a state file, whole or not at all, and forget all but the newest two."""
-        content = _encoded(learner)
+    def written(self) -> None:
+        """Begin to wait for the next state file."""
+        self.written_at, self.steps_since = time.monotonic(), 0
+
+    def save(self, learner: Learner, processes: dict[str, Tensor]) -> None:
+        """Write a state file, whole or not at all, and forget all but the newest two.
+
+        Parameters
+        ----------
+        learner
+            What all processes have learnt.
+        processes
+            What each of them has for itself, along the first axis of each tensor.
+        """
+        content = _encoded(learner, processes)
         progress = learner.progress
         digest = hashlib.sha256(content).hexdigest()
         name = f"{progress.epoch:06d}-{progress.step:08d}.{digest}.safetensors"
         write_bytes(self.folder / name, content)
         for old in self._newest_first()[KEEP:]:
             old.unlink()
-        self.written_at = time.monotonic()
 
-    def restore(self, learner: Learner) -> bool:
-        """Bring a learner to the newest state that is whole; say whether there was one."""
+    def newest(self) -> Path | None:
+        """Return the newest state that is whole, and clear away what is not."""
         for half_written in self.folder.glob(".*.tmp"):
             half_written.unlink()
         for path in self._newest_first():
             if _is_whole(path):
-                _decode(path, learner)
-                learner.progress.resumed_times += 1
-                return True
+                return path
             note(f"state {path.name} is damaged; falling back to the one before")
             path.unlink()
-        return False
+        return None
 
     def remove(self) -> None:
         """Forget all states: the run is finished."""
@@ -86,24 +105,23 @@ def _is_whole(path: Path) -> bool:
     return match is not None and sha256_of(path) == match["sha256"]
 
 
-def _encoded(learner: Learner) -> bytes:
+def _encoded(learner: Learner, processes: dict[str, Tensor]) -> bytes:
     tensors = {f"weights/{name}": tensor for name, tensor in learner.network.state_dict().items()}
     for name, tensor in (learner.best_weights or {}).items():
         tensors[f"best/{name}"] = tensor
     for index, values in learner.optimiser.state_dict()["state"].items():
         for key, tensor in values.items():
             tensors[f"optimiser/{index}/{key}"] = tensor
-    tensors["loss_sum"] = learner.loss_sum
-    tensors["random/cpu"] = torch.get_rng_state()
-    if learner.loss_sum.is_cuda:
-        tensors["random/cuda"] = torch.cuda.get_rng_state(learner.loss_sum.device)
+    for name, tensor in processes.items():
+        tensors[f"processes/{name}"] = tensor
     return safetensors.torch.save(
         {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
         metadata={"progress": json.dumps(asdict(learner.progress), allow_nan=False)},
     )
 
 
-def _decode(path: Path, learner: Learner) -> None:
+def restore(path: Path, learner: Learner) -> dict[str, Tensor]:
+    """Bring a learner to a state; return what each process had for itself."""
     with safe_open(path, framework="pt") as file:
         groups: dict[str, dict[str, Tensor]] = {}
         for name in file.keys():  # noqa: SIM118 - not a mapping: it can only list its keys
@@ -113,17 +131,14 @@ def _decode(path: Path, learner: Learner) -> None:
     learner.progress = Progress(
         **{**values, "history": [Epoch(**row) for row in values["history"]]}
     )
-    learner.loss_sum.copy_(groups["loss_sum"][""])
+    learner.progress.resumed_times += 1
     weights = learner.network.state_dict()
     for name, tensor in weights.items():
         tensor.copy_(groups["weights"][name])
     best = groups.get("best")
     learner.best_weights = best and {name: _like(weights[name], best[name]) for name in weights}
     _restore_optimiser(learner.optimiser, groups.get("optimiser", {}))
-    torch.set_rng_state(groups["random"]["cpu"])
-    # A run that was begun on the CPU may go on elsewhere.
-    if learner.loss_sum.is_cuda and "cuda" in groups["random"]:
-        torch.cuda.set_rng_state(groups["random"]["cuda"], learner.loss_sum.device)
+    return groups["processes"]
 
 
 def _restore_optimiser(optimiser: torch.optim.Optimizer, stored: dict[str, Tensor]) -> None:

@@ -6,7 +6,8 @@ switched on changes no other.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -38,7 +39,15 @@ class Variation:
     """What distances to the image's mean are multiplied by."""
     noise: float
     """Standard deviation."""
-    noise_seeds: list[int]
+    noise_seeds: Tensor
+    """Integers, float64."""
+
+    def of(self, chosen: Tensor) -> "Variation":
+        """Return the variation of some of the images."""
+        each: dict[str, Any] = {
+            name: value[chosen] for name, value in vars(self).items() if isinstance(value, Tensor)
+        }
+        return replace(self, **each)
 
 
 def augmented(
@@ -47,6 +56,7 @@ def augmented(
     augmentation: Augmentation,
     *,
     generator: torch.Generator,
+    share: tuple[int, Tensor] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Return images and masks, each image with its mask varied as drawn for it.
 
@@ -60,11 +70,15 @@ def augmented(
         The recipe's words. If all are off, the arguments are returned and nothing is drawn.
     generator
         Of the CPU.
+    share
+        Of how many images these are a share, and which of them they are; by default they are all.
+        An image is varied alike whoever holds it.
     """
     if augmentation == Augmentation():
         return inputs_nchw, masks_nhw
-    drawn = draw(augmentation, len(inputs_nchw), generator=generator)
-    return varied(inputs_nchw, masks_nhw, drawn)
+    images, chosen = share or (len(inputs_nchw), torch.arange(len(inputs_nchw)))
+    drawn = draw(augmentation, images, generator=generator)
+    return varied(inputs_nchw, masks_nhw, drawn.of(chosen))
 
 
 def draw(augmentation: Augmentation, images: int, *, generator: torch.Generator) -> Variation:
@@ -83,7 +97,7 @@ def draw(augmentation: Augmentation, images: int, *, generator: torch.Generator)
         brightness=signed[4] * augmentation.brightness,
         contrast=1 + signed[5] * augmentation.contrast,
         noise=augmentation.noise,
-        noise_seeds=[int(share * 2**53) for share in seeds.tolist()],
+        noise_seeds=torch.floor(seeds * 2**53),
     )
 
 
@@ -154,10 +168,10 @@ def _with_other_intensities(inputs: Tensor, drawn: Variation) -> Tensor:
     return inputs
 
 
-def _noise(inputs: Tensor, seeds: list[int]) -> Tensor:
+def _noise(inputs: Tensor, seeds: Tensor) -> Tensor:
     each = [
-        torch.randn(inputs.shape[1:], generator=torch.Generator().manual_seed(seed))
-        for seed in seeds
+        torch.randn(inputs.shape[1:], generator=torch.Generator().manual_seed(int(seed)))
+        for seed in seeds.tolist()
     ]
     return torch.stack(each).to(inputs.device)
 

@@ -173,8 +173,12 @@ def batches_of(
 
     What does not lie on the device is fetched by a thread while the batch before is computed.
     """
+    if not batches:
+        return
     if part.is_resident:
-        for indices in batches:
+        # All positions go there at once: a batch's few numbers would be waited for each time.
+        positions = torch.cat(list(batches)).to(part.places_n.device)
+        for indices in torch.split(positions, [len(batch) for batch in batches]):
             yield _batch(*_gathered(part, indices), part, normalisation)
         return
     with ThreadPoolExecutor(1) as fetcher:

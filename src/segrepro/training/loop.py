@@ -14,6 +14,14 @@ from segrepro.protocol.stages import TrainStage
 from segrepro.training._display import Display
 from segrepro.training._learner import Epoch, Learner, Progress, weights_of
 from segrepro.training._optimisers import set_rate
+from segrepro.training._processes import (
+    STEPS_BETWEEN_QUESTIONS,
+    agreed,
+    gathered_states,
+    images_in,
+    share_of,
+    sum_over_processes,
+)
 from segrepro.training._seeds import derive
 from segrepro.training._state import StateFolder
 from segrepro.training.augment import augmented
@@ -55,18 +63,18 @@ def fit(run: Run, learner: Learner, *, state: StateFolder, display: Display) -> 
     progress = learner.progress
     began = time.monotonic() - progress.seconds
     while not is_over(run.stage.recipe, progress.history):
-        spread = _train_epoch(run, learner, state=state, display=display, began=began)
-        _check_spread(spread, progress)
+        outputs = _train_epoch(run, learner, state=state, display=display, began=began)
+        _check_spread(outputs, progress)
         _end_epoch(run, learner, began=began)
         display.epoch(progress)
-        _save_if_due(run, learner, state=state, began=began, in_epoch=False)
+        _save_if_due(run, learner, state=state, began=began)
 
 
 def _train_epoch(
     run: Run, learner: Learner, *, state: StateFolder, display: Display, began: float
 ) -> Tensor | None:
-    """Return the spread of each output over the last batch; ``None`` if no step was left."""
-    recipe, progress, spread = run.stage.recipe, learner.progress, None
+    """Return the outputs for the last images; ``None`` if no step was left."""
+    recipe, progress, outputs = run.stage.recipe, learner.progress, None
     names = (recipe.seed, run.stage.run)
     order = order_of(len(run.training), seed=recipe.seed, run=run.stage.run, epoch=progress.epoch)
     batches = in_batches(order, recipe.batch_size)
@@ -77,17 +85,19 @@ def _train_epoch(
     left = batches[progress.step :]
     stream = _shares(run, left)
     for indices in left:
+        # The same in all processes: each takes what is drawn for its share of the images.
         generator = torch.Generator().manual_seed(
-            derive(*names, "augmentation", progress.epoch, progress.step, run.fabric.global_rank)
+            derive(*names, "augmentation", progress.epoch, progress.step, 0)
         )
         done = (progress.epoch - 1) * len(batches) + progress.step
         steps = recipe.epochs * len(batches)
         set_rate(run.optimiser, learning_rate(recipe, progress.history, step=done, steps=steps))
-        spread = _step(run, learner, stream, _parts(indices, recipe.accumulate), generator)
+        outputs = _step(run, learner, stream, _parts(indices, recipe.accumulate), generator)
         progress.step += 1
+        state.note_step()
         display.step(progress)
-        _save_if_due(run, learner, state=state, began=began, in_epoch=True)
-    return spread
+        _save_if_due(run, learner, state=state, began=began)
+    return outputs
 
 
 def _parts(indices: Tensor, accumulate: int) -> list[Tensor]:
@@ -98,8 +108,7 @@ def _shares(run: Run, batches: Sequence[Tensor]) -> Iterator[Batch]:
     """Yield this process's share of every part of every batch."""
     rank, world = run.fabric.global_rank, run.fabric.world_size
     parts = [part for batch in batches for part in _parts(batch, run.stage.recipe.accumulate)]
-    # A process without an image lends a hand with the first one: its loss will weigh nothing.
-    shares = [part[rank::world] if rank < len(part) else part[:1] for part in parts]
+    shares = [share_of(part, rank=rank, world=world) for part in parts]
     return batches_of(run.training, shares, run.stage.normalisation)
 
 
@@ -110,17 +119,22 @@ def _step(
     parts: list[Tensor],
     generator: torch.Generator,
 ) -> Tensor:
-    """Take one step of the optimiser; return the spread of each output."""
+    """Take one step of the optimiser; return the outputs for the images of the last part."""
     recipe, world, rank = run.stage.recipe, run.fabric.world_size, run.fabric.global_rank
     images = sum(len(part) for part in parts)
     run.optimiser.zero_grad()
     outputs = torch.empty(0)
     for number, (part, batch) in enumerate(zip(parts, stream, strict=False), start=1):
+        mine = share_of(torch.arange(len(part)), rank=rank, world=world)
         inputs, masks = augmented(
-            batch.inputs, batch.masks_nhw, recipe.augmentation, generator=generator
+            batch.inputs,
+            batch.masks_nhw,
+            recipe.augmentation,
+            generator=generator,
+            share=(len(part), mine),
         )
         wanted = targets(masks, run.training.labels_k, recipe.outputs)
-        share = len(range(rank, len(part), world))
+        share = images_in(len(part), rank=rank, world=world)
         waits = number < len(parts)
         with run.fabric.no_backward_sync(run.network, enabled=waits):  # type: ignore[arg-type]
             found: Tensor | tuple[Tensor, ...] = run.network(inputs)
@@ -133,8 +147,7 @@ def _step(
     if learner.progress.epoch == 1 and learner.progress.step == 0:
         _check_gradients(learner.network)
     run.optimiser.step()
-    channels = outputs.detach().transpose(0, 1).flatten(1)
-    return channels.amax(dim=1) - channels.amin(dim=1)
+    return outputs.detach()
 
 
 def _loss_of(run: Run, outputs: Tensor | tuple[Tensor, ...], wanted: Tensor) -> Tensor:
@@ -154,7 +167,7 @@ def _loss_of(run: Run, outputs: Tensor | tuple[Tensor, ...], wanted: Tensor) -> 
 
 def _end_epoch(run: Run, learner: Learner, *, began: float) -> None:
     progress = learner.progress
-    _gather(run, learner.loss_sum)
+    sum_over_processes(run.fabric, learner.loss_sum)
     _check_finite(learner.loss_sum, "training loss", progress)
     for name, weights in learner.network.state_dict().items():
         _check_finite(weights, f"weight {name!r}", progress)
@@ -182,26 +195,27 @@ def _evaluated(run: Run, learner: Learner) -> tuple[float, float] | tuple[None, 
         # Not the wrapped network: its forward pass would wait for the other processes.
         network = run.network if run.fabric.world_size == 1 else learner.network
         found += torch.tensor(run.evaluated(network), dtype=torch.float64).to(found.device)
-    _gather(run, found)
+    sum_over_processes(run.fabric, found)
     return float(found[0]), float(found[1])
 
 
-def _gather(run: Run, values: Tensor) -> None:
-    """Let every process have the sum over all processes."""
-    if run.fabric.world_size > 1:
-        values.copy_(run.fabric.all_reduce(values, reduce_op="sum"))  # type: ignore[arg-type]
-
-
-def _save_if_due(
-    run: Run, learner: Learner, *, state: StateFolder, began: float, in_epoch: bool
-) -> None:
-    # Several processes are at one point only between epochs, and one of them writes.
-    if run.fabric.world_size > 1 and (in_epoch or not run.fabric.is_global_zero):
+def _save_if_due(run: Run, learner: Learner, *, state: StateFolder, began: float) -> None:
+    if not _is_due(run, learner, state):
         return
-    if state.is_due():
-        _check_finite(learner.loss_sum, "training loss", learner.progress)
-        learner.progress.seconds = time.monotonic() - began
-        state.save(learner)
+    _check_finite(learner.loss_sum, "training loss", learner.progress)
+    learner.progress.seconds = time.monotonic() - began
+    processes = gathered_states(run.fabric, learner)
+    if run.fabric.is_global_zero:
+        state.save(learner, processes)
+    state.written()
+
+
+def _is_due(run: Run, learner: Learner, state: StateFolder) -> bool:
+    """Say whether to write a state; all processes say the same, for all have a part in it."""
+    if state.steps is not None or run.fabric.world_size == 1:
+        return state.is_due()
+    asked = learner.progress.step % STEPS_BETWEEN_QUESTIONS == 0
+    return asked and agreed(run.fabric, state.is_due())
 
 
 def _check_finite(values: Tensor, what: str, progress: Progress) -> None:
@@ -212,8 +226,12 @@ def _check_finite(values: Tensor, what: str, progress: Progress) -> None:
         )
 
 
-def _check_spread(spread: Tensor | None, progress: Progress) -> None:
-    if spread is not None and bool((spread == 0).any()):
+def _check_spread(outputs: Tensor | None, progress: Progress) -> None:
+    if outputs is None:
+        return
+    channels = outputs.transpose(0, 1).flatten(1)
+    spread = channels.amax(dim=1) - channels.amin(dim=1)
+    if bool((spread == 0).any()):
         output = int((spread == 0).nonzero()[0])
         raise UserError(
             f"after epoch {progress.epoch} output {output} of the network is the same everywhere.",

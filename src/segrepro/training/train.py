@@ -1,6 +1,5 @@
 """The arrow ``train``: slices and a split to weights, a history and a stamp."""
 
-import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -9,24 +8,25 @@ from pathlib import Path
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import nn
 
 from segrepro import losses, models
 from segrepro.errors import UserError
 from segrepro.progress import note
 from segrepro.protocol.stages import TrainStage
-from segrepro.provenance import code_digest
 from segrepro.slices.store import SliceStore
 from segrepro.splits.read import read_run
 from segrepro.training._display import display
+from segrepro.training._identity import digests, key_of
 from segrepro.training._launch import launch
 from segrepro.training._learner import Learner
 from segrepro.training._machine import energy_joules, fabric_for, parsed_device, reproducible
 from segrepro.training._optimisers import optimiser_for
 from segrepro.training._outputs import Machine, remove_stale, write_outputs
+from segrepro.training._processes import agreed, restore_own
 from segrepro.training._seeds import derive
 from segrepro.training._selection import evaluate, selection_of
-from segrepro.training._state import StateFolder
+from segrepro.training._state import StateFolder, restore
 from segrepro.training.batches import (
     Part,
     in_batches,
@@ -49,6 +49,8 @@ class Job:
     threads: int
     label: str = ""
     checkpoint_seconds: float = 60.0
+    checkpoint_steps: int | None = None
+    activation_checkpointing: bool = False
     tensorboard: Path | None = None
 
 
@@ -64,6 +66,8 @@ def train(  # noqa: PLR0913 - the arrow itself: its files, its machine, its swit
     devices: int = 1,
     label: str = "",
     checkpoint_seconds: float = 60.0,
+    checkpoint_steps: int | None = None,
+    activation_checkpointing: bool = False,
     tensorboard: Path | None = None,
 ) -> None:
     """Train one run on its training slices; read those, the ones it is watched on, and no others.
@@ -89,11 +93,16 @@ def train(  # noqa: PLR0913 - the arrow itself: its files, its machine, its swit
         Threads of PyTorch on the CPU; another number may change the last bits of a result.
     devices
         Processes that share each batch, each on a device of its own (on the CPU: side by side).
-        State files are then written between epochs only.
+        Batch normalisation sees the batch of all.
     label
         What to call the run in progress lines, where several runs share a log.
     checkpoint_seconds
         The least time between two state files: what a stopped run may lose.
+    checkpoint_steps
+        The steps between two state files, instead of a time.
+    activation_checkpointing
+        Let a network's blocks keep their inputs alone and compute the rest again for gradients:
+        less memory, more time, the same bytes.
     tensorboard
         Folder for TensorBoard's files, if they are wanted.
 
@@ -113,6 +122,8 @@ def train(  # noqa: PLR0913 - the arrow itself: its files, its machine, its swit
         threads=threads,
         label=label,
         checkpoint_seconds=checkpoint_seconds,
+        checkpoint_steps=checkpoint_steps,
+        activation_checkpointing=activation_checkpointing,
         tensorboard=tensorboard,
     )
     remove_stale(out)
@@ -135,7 +146,10 @@ def run_here(fabric: Fabric, stage: TrainStage, job: Job) -> None:
     ]
     if selection and selection.warning and fabric.is_global_zero:
         note(f"{job.label} warning: {selection.warning}".lstrip())
-    folder = StateFolder(job.state / state_key(stage, parts), seconds=job.checkpoint_seconds)
+    identity = digests(stage, parts)
+    folder = StateFolder(
+        job.state / key_of(identity), seconds=job.checkpoint_seconds, steps=job.checkpoint_steps
+    )
     cuda = [job.device] if job.device.type == "cuda" else []
     precision = stage.recipe.precision
     with (
@@ -153,7 +167,13 @@ def run_here(fabric: Fabric, stage: TrainStage, job: Job) -> None:
                 joules_before=joules_before,
             )
             write_outputs(
-                job.out, learner, stage, selection=selection, machine=machine, images=len(parts[0])
+                job.out,
+                learner,
+                stage,
+                selection=selection,
+                machine=machine,
+                images=len(parts[0]),
+                digests=identity,
             )
             folder.remove()
 
@@ -171,32 +191,9 @@ def _memory_troubles_told(stage: TrainStage) -> Iterator[None]:
         raise UserError(
             f"there is not enough memory to train {stage.network.name} on {size} images at a time "
             f"(batch size {recipe.batch_size}, in {recipe.accumulate} part(s)).",
-            "Raise `accumulate` in the recipe: the batch then passes in smaller parts; or use "
-            "smaller images, bf16, or a larger device.",
+            "Set SEGREPRO_ACTIVATION_CHECKPOINTING=1 (slower, the same numbers), or raise "
+            "`accumulate` in the recipe: the batch then passes in smaller parts.",
         ) from error
-
-
-def state_key(stage: TrainStage, parts: list[Part]) -> str:
-    """Return a name for the states that may be continued: same protocol, slices and code."""
-    digest = hashlib.sha256(stage.canonical_json().encode())
-    for part in parts:
-        digest.update(part.labels_k.cpu().numpy().data)
-        for stored in (part.images_nchw, part.masks_nhw):
-            digest.update(str((stored.dtype, len(part), tuple(stored.shape[1:]))).encode())
-            # One by one: the store may be larger than memory, and other slices are none of ours.
-            for place in part.places_n.tolist():
-                digest.update(_bytes_of(stored[place]))
-    code = code_digest(
-        "segrepro.training.train",
-        f"segrepro.models.{stage.network.name}",
-        *stage.recipe.loss.modules,
-    )
-    digest.update(code.encode())
-    return digest.hexdigest()
-
-
-def _bytes_of(tensor: Tensor) -> memoryview:
-    return tensor.cpu().contiguous().numpy().data
 
 
 def _part(
@@ -223,6 +220,7 @@ def _fitted(
     loss = losses.build(recipe.loss.name, recipe.loss.options)
     network = _fresh_network(stage, channels=training.images_nchw.shape[1])
     network = with_channels_last(network.to(job.device))
+    _prepare(network, fabric, job)
     optimiser = optimiser_for(recipe.optimiser, network)
     wrapped_network, wrapped_optimiser = fabric.setup(network, optimiser)
     learner = Learner(
@@ -230,9 +228,7 @@ def _fitted(
         optimiser=optimiser,
         loss_sum=torch.zeros((), dtype=torch.float64, device=job.device),
     )
-    if state.restore(learner) and fabric.is_global_zero:
-        reached = f"epoch {learner.progress.epoch}, after step {learner.progress.step}"
-        note(f"{job.label} continuing in {reached}".lstrip())
+    _continue(fabric, learner, state, label=job.label)
     run = Run(
         stage=stage,
         fabric=fabric,
@@ -250,10 +246,35 @@ def _fitted(
         images=len(training),
         monitor=recipe.monitor,
         shown=fabric.is_global_zero,
+        device=job.device,
         tensorboard=job.tensorboard,
     ) as watcher:
         fit(run, learner, state=state, display=watcher)
     return learner
+
+
+def _prepare(network: nn.Module, fabric: Fabric, job: Job) -> None:
+    # Both late: most runs need neither, and should not wait for them.
+    if fabric.world_size > 1:
+        from segrepro.training._synchronised import synchronise  # noqa: PLC0415 - see above
+
+        synchronise(network)
+    if job.activation_checkpointing:
+        from segrepro.training._recompute import recompute_activations  # noqa: PLC0415 - see above
+
+        recompute_activations(network)
+
+
+def _continue(fabric: Fabric, learner: Learner, state: StateFolder, *, label: str) -> None:
+    """Bring a learner to the newest state, if there is one."""
+    # One process looks and clears away what is damaged; all go on from what it found.
+    newest = agreed(fabric, state.newest() if fabric.is_global_zero else None)
+    if newest is None:
+        return
+    restore_own(fabric, learner, restore(newest, learner))
+    if fabric.is_global_zero:
+        reached = f"epoch {learner.progress.epoch}, after step {learner.progress.step}"
+        note(f"{label} continuing in {reached}".lstrip())
 
 
 def _fresh_network(stage: TrainStage, *, channels: int) -> nn.Module:
