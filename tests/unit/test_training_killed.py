@@ -1,7 +1,7 @@
 """Killed at twenty random moments of the clock, a run ends in the bytes of one that never was.
 
-Slow: each kill takes two starts of Python. `test_training_restart.py` kills at chosen points of
-the work and is part of every test run.
+Each kill takes two starts of Python, so only the first three are part of every test run; the others
+are slow. `test_training_restart.py` kills at chosen points of the work.
 """
 
 import json
@@ -17,8 +17,9 @@ from _tiny_run import train_stage, train_tiny, write_study
 
 from segrepro.protocol.stages import TrainStage
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("killed")]
+pytestmark = pytest.mark.xdist_group("killed")
 
+KILLS, IN_EVERY_TEST_RUN = 20, 3
 STAGE = train_stage(epochs=20)
 OUTPUTS = ("model.safetensors", "last.safetensors", "history.csv")
 PROGRAM = """
@@ -87,7 +88,13 @@ def kill_at(moment_s: float, folder: Path) -> bool:
     return run.wait() == -signal.SIGKILL and not is_finished(folder)
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize(
+    "seed",
+    [
+        pytest.param(seed, marks=[pytest.mark.slow] * (seed >= IN_EVERY_TEST_RUN))
+        for seed in range(KILLS)
+    ],
+)
 def test_a_run_killed_at_a_random_moment_ends_in_the_same_bytes(
     tmp_path: Path, uninterrupted: tuple[dict[str, bytes], float], seed: int
 ) -> None:
@@ -107,6 +114,7 @@ def test_a_run_killed_at_a_random_moment_ends_in_the_same_bytes(
     assert not (folder / "state").exists()
 
 
+@pytest.mark.slow
 def test_one_run_killed_again_and_again_ends_in_the_same_bytes(
     tmp_path: Path, uninterrupted: tuple[dict[str, bytes], float]
 ) -> None:
