@@ -308,6 +308,21 @@ def test_every_gradient_can_be_had_with_the_same_bits_on_a_gpu(name: str) -> Non
 
 
 @every_network
+def test_the_memory_that_its_facts_state_holds_the_tensors_of_a_step(name: str) -> None:
+    facts = facts_of(name)
+    with torch.device("meta"):
+        network = models.build(name, channels=facts.channels, classes=facts.classes)
+        images = torch.empty(4, facts.channels, *facts.size)
+        memory = LiveMemory([*network.state_dict().values(), images])
+        with memory:
+            network(images).mean().backward()
+    # Beside Adam's two moments of each parameter: Python, PyTorch, and what malloc keeps.
+    moments = 8 * sum(parameter.numel() for parameter in network.parameters())
+    tensors_mb = (memory.peak_bytes + moments) / 1e6
+    assert tensors_mb < facts.training_mb < 2 * tensors_mb + 1000
+
+
+@every_network
 def test_weights_survive_a_file(name: str) -> None:
     network, other = trained_a_little(name), small(name).eval()
     images = some_images(name, 1)

@@ -53,6 +53,7 @@ def test_a_bar_in_a_fact_does_not_break_the_table(monkeypatch: pytest.MonkeyPatc
         channels=1,
         classes=1,
         size=(16, 16),
+        training_mb=1000,
         disagreements=(Disagreement(where="size", says="|A|", but="B", choice="C"),),
     )
     monkeypatch.setattr("segrepro.models.unet.FACTS", facts)

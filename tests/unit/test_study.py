@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from segrepro.errors import UserError
+from segrepro.models._facts import facts_of
 from segrepro.protocol import parts
 from segrepro.protocol.dag import Dag
 from segrepro.protocol.recipe import LossProtocol
@@ -179,3 +180,17 @@ def test_published_weights_are_an_input_of_training_and_of_nothing_after_it() ->
     assert dag.pretrained(wildcards) == ["weights/vmamba.pth"]
     assert "vmamba.pth" in dag.train_protocol(wildcards)
     assert "vmamba.pth" not in dag.predict_protocol(wildcards)
+
+
+def test_a_training_asks_for_the_memory_that_was_measured_for_its_batch_and_size() -> None:
+    dag = Dag({"tier": "paper", "datasets": "isbi2012", "folds": 1}, papers=PAPERS)
+    wildcards = SimpleNamespace(study="multiresunet", dataset="isbi2012", model="unet", run="fold0")
+    # Four images of 256x256 at a time, as where it was measured.
+    study = dag.studies["multiresunet"]
+    assert study.recipe.batch_size == 4
+    assert dag.train_mb(wildcards) == facts_of("unet").training_mb
+    demo = Dag({}, papers=PAPERS)
+    wildcards = SimpleNamespace(
+        study="multiresunet-demo", dataset="isbi2012-phantom", model="unet", run="fold0"
+    )
+    assert 500 < demo.train_mb(wildcards) < facts_of("unet").training_mb

@@ -24,7 +24,7 @@ rule train:
     threads: dag.train_threads
     resources:
         gpu=1,
-        mem_mb=6000,  # MultiResUNet, batch 4 at 256x256: 4.0 GB; docs/decisions/0011-memory.md
+        mem_mb=dag.train_mb,
     params:
         protocol=dag.train_protocol,
         code=dag.train_code,

@@ -34,6 +34,9 @@ class Facts:
     classes: int
     size: tuple[int, ...]
     """Sides of the input: (H, W) or (D, H, W)."""
+    training_mb: int
+    """The most memory of a process that trains it on a CPU, in fp32, four such inputs at a time:
+    measured (``benchmarks/train_networks.py``), and a twentieth more."""
     disagreements: tuple[Disagreement, ...]
     pretraining: str = ""
     """The weights from which the paper starts, and we do not unless they are given as the option

@@ -25,8 +25,9 @@ Each network is written from its paper and from what its code does, and copied f
 licence is that of the code we compared with. Parameters are counted as Keras does: the total holds
 the running means and variances of batch normalisation too. Multiply-adds are those of convolutions
 and matrix products, without a selective scan's, for one image of the stated size, that of the paper
-or of its code. Every row is a network with its default options: `segrepro models` lists them,
-`segrepro count` counts others.
+or of its code. The memory is that of a process on a CPU that trains on four such images at a time
+in fp32; `docs/guide/running.md` says how to need less. Every row is a network with its default
+options: `segrepro models` lists them, `segrepro count` counts others.
 Below the table stands, for each, where its sources contradict each other and what we follow.
 """
 
@@ -65,11 +66,12 @@ def page(names: Sequence[str]) -> str:
             "parameters",
             "of them trained",
             "multiply-adds",
+            "memory in training",
             "input",
             "source",
             "licence",
         ),
-        _row("---", "--:", "--:", "--:", "---", "---", "---"),
+        _row("---", "--:", "--:", "--:", "--:", "---", "---", "---"),
         *(_summary(each) for each in entries),
     ]
     sections = ["\n".join(_section(each)) for each in entries]
@@ -83,6 +85,7 @@ def _summary(each: Entry) -> str:
         f"{each.parameters.total:,}",
         f"{each.parameters.trainable:,}",
         f"{each.multiply_adds / 1e9:.2f} G",
+        f"{facts.training_mb / 1000:.1f} GB",
         f"{facts.channels} x {' x '.join(str(side) for side in facts.size)}",
         facts.source,
         facts.licence,

@@ -28,6 +28,7 @@ FACTS = Facts(
     channels=3,
     classes=1,
     size=(256, 256),
+    training_mb=4200,
     disagreements=(
         Disagreement(
             where="gating signal",

@@ -33,6 +33,7 @@ FACTS = Facts(
     channels=3,
     classes=1,
     size=(256, 256),
+    training_mb=2800,
     disagreements=(
         Disagreement(
             where="encoder",

@@ -25,6 +25,7 @@ FACTS = Facts(
     channels=3,
     classes=1,
     size=(256, 256),
+    training_mb=4900,
     disagreements=(
         Disagreement(
             where="input",

@@ -39,6 +39,7 @@ FACTS = Facts(
     channels=4,
     classes=1,
     size=(192, 192),
+    training_mb=2300,
     disagreements=(
         Disagreement(
             where="neighbouring slices",

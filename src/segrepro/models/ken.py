@@ -28,6 +28,7 @@ FACTS = Facts(
     channels=1,
     classes=2,
     size=(128, 128),
+    training_mb=2200,
     disagreements=(
         Disagreement(
             where="block",

@@ -23,6 +23,7 @@ FACTS = Facts(
     channels=3,
     classes=1,
     size=(256, 256),
+    training_mb=6600,
     disagreements=(
         Disagreement(
             where="depths",

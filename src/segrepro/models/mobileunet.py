@@ -32,6 +32,7 @@ FACTS = Facts(
     channels=3,
     classes=1,
     size=(256, 256),
+    training_mb=1900,
     disagreements=(
         Disagreement(
             where="filters of the decoder",

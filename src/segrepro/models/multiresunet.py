@@ -36,6 +36,7 @@ FACTS = Facts(
     channels=3,
     classes=1,
     size=(256, 256),
+    training_mb=4700,
     disagreements=(
         Disagreement(
             where="filters",

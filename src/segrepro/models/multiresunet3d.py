@@ -20,6 +20,7 @@ FACTS = Facts(
     channels=4,
     classes=1,
     size=(48, 80, 80),
+    training_mb=15300,
     disagreements=(
         Disagreement(
             where="filters of a block",

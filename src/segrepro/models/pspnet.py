@@ -27,6 +27,7 @@ FACTS = Facts(
     channels=1,
     classes=2,
     size=(128, 128),
+    training_mb=2000,
     disagreements=(
         Disagreement(
             where="stem",

@@ -26,6 +26,7 @@ FACTS = Facts(
     channels=1,
     classes=2,
     size=(128, 128),
+    training_mb=1900,
     disagreements=(
         Disagreement(
             where="levels",

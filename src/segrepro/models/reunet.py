@@ -45,6 +45,7 @@ FACTS = Facts(
     channels=3,
     classes=1,
     size=(256, 256),
+    training_mb=29500,  # estimated from the bytes of its tensors, 24 GB
     disagreements=(
         Disagreement(
             where="input of DB3",

@@ -18,6 +18,7 @@ FACTS = Facts(
     channels=1,
     classes=2,
     size=(128, 128),
+    training_mb=1300,
     disagreements=(
         Disagreement(
             where="which SegNet",

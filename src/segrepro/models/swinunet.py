@@ -25,6 +25,7 @@ FACTS = Facts(
     channels=3,
     classes=1,
     size=(256, 256),
+    training_mb=2900,
     disagreements=(
         Disagreement(
             where="size and window",

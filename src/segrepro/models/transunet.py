@@ -35,6 +35,7 @@ FACTS = Facts(
     channels=3,
     classes=1,
     size=(256, 256),
+    training_mb=4800,
     disagreements=(
         Disagreement(
             where="size",

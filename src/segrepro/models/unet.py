@@ -27,6 +27,7 @@ FACTS = Facts(
     channels=1,
     classes=1,
     size=(256, 256),
+    training_mb=1300,
     disagreements=(
         Disagreement(
             where="filters and borders",

@@ -24,6 +24,7 @@ FACTS = Facts(
     channels=4,
     classes=1,
     size=(48, 80, 80),
+    training_mb=11200,
     disagreements=(
         Disagreement(
             where="layers",

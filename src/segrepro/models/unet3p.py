@@ -26,6 +26,7 @@ FACTS = Facts(
     channels=3,
     classes=1,
     size=(256, 256),
+    training_mb=9000,
     disagreements=(
         Disagreement(
             where="output",

@@ -26,6 +26,7 @@ FACTS = Facts(
     channels=1,
     classes=1,
     size=(128, 128),
+    training_mb=1000,
     disagreements=(
         Disagreement(
             where="layers",

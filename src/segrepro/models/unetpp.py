@@ -31,6 +31,7 @@ FACTS = Facts(
     channels=3,
     classes=1,
     size=(256, 256),
+    training_mb=3800,
     disagreements=(
         Disagreement(
             where="normalisation",

@@ -27,6 +27,7 @@ FACTS = Facts(
     channels=3,
     classes=1,
     size=(256, 256),
+    training_mb=5900,
     disagreements=(
         Disagreement(
             where="depths",

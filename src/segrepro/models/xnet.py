@@ -24,6 +24,7 @@ FACTS = Facts(
     channels=1,
     classes=1,
     size=(224, 192),
+    training_mb=5300,
     disagreements=(
         Disagreement(
             where="non-local operation",

@@ -5,6 +5,7 @@ Every method that takes `wildcards` is used as a Snakemake input or param functi
 
 from collections.abc import Callable, Mapping
 from functools import cache
+from math import prod
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,6 +19,10 @@ from segrepro.provenance import code_digest
 
 ALL_CORES = 1024
 """More than any machine has: Snakemake gives a job at most the cores it was started with."""
+PROCESS_MB = 500
+"""Of a process that trains: Python, PyTorch and what else it imports."""
+FACTS_BATCH = 4
+"""The images at a time for which a network's file says its memory."""
 
 
 class Wildcards(Protocol):
@@ -253,6 +258,17 @@ class Dag:
     def convert_mb(self, wildcards: Wildcards, threads: int) -> int:
         """Return the memory of converting: the largest case of KiTS23 takes 2.4 GB a process."""
         return 500 if wildcards.dataset.endswith(PHANTOM) else 3000 * threads
+
+    def train_mb(self, wildcards: Wildcards) -> int:
+        """Return the memory of a training: what its network's file says, for its batch and size."""
+        study = self._study(wildcards)
+        network, recipe = study.model(wildcards.model).network, study.recipe
+        # Not imported at the top: the file brings PyTorch along.
+        facts = registry.load("segrepro.models", network, kind="model").FACTS
+        together = -(-recipe.batch_size // recipe.accumulate)
+        pixels = together * prod(study.dataset(wildcards.dataset).slicing.size)
+        share = pixels / (FACTS_BATCH * prod(facts.size))
+        return int(PROCESS_MB + max(0, facts.training_mb - PROCESS_MB) * share)
 
     def train_threads(self, wildcards: Wildcards) -> int:
         """Return the threads of a study's trainings."""
