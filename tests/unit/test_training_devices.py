@@ -43,7 +43,14 @@ def write_slices(folder: Path) -> None:
     (folder / "split.csv").write_text("\n".join(["run,case_id,group_id,part", *rows]) + "\n")
 
 
-def run(folder: Path, stage: TrainStage, *, devices: int, recomputed: bool = False) -> Path:
+def run(
+    folder: Path,
+    stage: TrainStage,
+    *,
+    devices: int,
+    recomputed: bool = False,
+    steps: int | None = 1,
+) -> Path:
     if not (folder / "images.npy").exists():
         write_slices(folder)
     out = folder / f"on{devices}{'again' * recomputed}"
@@ -56,7 +63,8 @@ def run(folder: Path, stage: TrainStage, *, devices: int, recomputed: bool = Fal
         device="cpu",
         threads=devices,
         devices=devices,
-        checkpoint_steps=1,
+        checkpoint_seconds=0.0,
+        checkpoint_steps=steps,
         activation_checkpointing=recomputed,
     )
     return out
@@ -122,24 +130,35 @@ from test_training_devices import run
 from segrepro.protocol.stages import TrainStage
 
 if __name__ == "__main__":
-    run(Path(sys.argv[1]), TrainStage.model_validate_json(sys.argv[2]), devices=2)
+    stage = TrainStage.model_validate_json(sys.argv[2])
+    run(Path(sys.argv[1]), stage, devices=2, steps=int(sys.argv[3]) or None)
 """
 
 
-def test_two_processes_killed_within_an_epoch_end_in_the_same_bytes(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("batch_size", "steps", "state"),
+    [
+        pytest.param(2, 1, "000001-00000003", id="a state after every step"),
+        # By the clock, of which the first process is asked every sixteen steps.
+        pytest.param(1, 0, "000001-00000016", id="a state as often as may be"),
+    ],
+)
+def test_two_processes_killed_within_an_epoch_end_in_the_same_bytes(
+    tmp_path: Path, batch_size: int, steps: int, state: str
+) -> None:
     # Its dropout draws, in each process for itself; its loss adds up in each.
     network = {"name": "rdiunet", "options": {"widths": (4, 8)}}
-    recipe = stage(network=network, batch_size=2, epochs=2)
+    recipe = stage(network=network, batch_size=batch_size, epochs=2)
     expected = outputs(run(tmp_path / "uninterrupted", recipe, devices=2))
     killed = tmp_path / "killed"
     write_slices(killed)
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)
-    command = [sys.executable, str(program), str(killed), recipe.canonical_json()]
+    command = [sys.executable, str(program), str(killed), recipe.canonical_json(), str(steps)]
     here = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
     # A session of its own, so that all of its processes can be killed at once.
     process = subprocess.Popen(command, env=here, start_new_session=True)
-    while process.poll() is None and not list(killed.glob("on2/state/*/000001-00000003.*")):
+    while process.poll() is None and not list(killed.glob(f"on2/state/*/{state}.*")):
         time.sleep(0.002)
     os.killpg(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
