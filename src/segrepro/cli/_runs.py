@@ -45,6 +45,7 @@ def train(
     activation_checkpointing: Annotated[
         bool,
         typer.Option(
+            "--activation-checkpointing",
             envvar="SEGREPRO_ACTIVATION_CHECKPOINTING",
             help="Less memory, more time, the same numbers: blocks are computed twice.",
         ),
