@@ -71,6 +71,7 @@ def slices_of(study: str, dataset: str, overrides: list[str] | None) -> Path:
 def computing(gpus: int, devices: int = 1) -> Iterator[tuple[str, int]]:
     """Yield the device for so many GPUs, and how many processes compute: the CPU if there is none.
 
+    The process keeps the memory that tensors free (`keep_freed_memory`): it is one of our commands.
     Where nobody else gives GPUs away (a batch system sets ``CUDA_VISIBLE_DEVICES``), jobs that run
     side by side take turns at them.
     """

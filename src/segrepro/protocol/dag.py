@@ -265,8 +265,7 @@ class Dag:
         network, recipe = study.model(wildcards.model).network, study.recipe
         # Not imported at the top: the file brings PyTorch along.
         facts = registry.load("segrepro.models", network, kind="model").FACTS
-        together = -(-recipe.batch_size // recipe.accumulate)
-        pixels = together * prod(study.dataset(wildcards.dataset).slicing.size)
+        pixels = recipe.images_at_a_time * prod(study.dataset(wildcards.dataset).slicing.size)
         share = pixels / (FACTS_BATCH * prod(facts.size))
         return int(PROCESS_MB + max(0, facts.training_mb - PROCESS_MB) * share)
 

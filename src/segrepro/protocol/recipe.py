@@ -158,6 +158,11 @@ class Recipe(Frozen):
     """``tf32``: as fp32, but a GPU multiplies with 10 bits of mantissa."""
     seed: int = 0
 
+    @property
+    def images_at_a_time(self) -> int:
+        """The images that pass through the network together, and must fit into memory."""
+        return -(-self.batch_size // self.accumulate)
+
     @model_validator(mode="after")
     def _words_fit_together(self) -> Self:
         if self.accumulate > self.batch_size:

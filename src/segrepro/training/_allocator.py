@@ -12,7 +12,7 @@ def keep_freed_memory() -> bool:
 
     By default glibc hands every large block back as soon as it is free, and the system zeroes each
     page of the next one anew: on a CPU a quarter to a half of a training step. What is kept may be
-    in pieces: a process then takes up to two thirds more memory (`benchmarks/kept_memory.py`).
+    in pieces: a process then takes up to two thirds more memory (`docs/decisions/0011-memory.md`).
 
     Call it before other threads allocate. Where the C library is another one, nothing happens.
     """

@@ -60,7 +60,7 @@ def evaluate(
     recipe = stage.recipe
     monitor = MONITORS[recipe.monitor]
     # What passes through the network at a time while it trains fits into memory here, too.
-    size = -(-recipe.batch_size // recipe.accumulate)
+    size = recipe.images_at_a_time
     loss_sum, values = 0.0, []
     with torch.no_grad():
         for batch in all_batches(part, batch_size=size, normalisation=stage.normalisation):

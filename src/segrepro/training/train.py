@@ -146,7 +146,8 @@ def run_here(fabric: Fabric, stage: TrainStage, job: Job) -> None:
     ]
     if selection and selection.warning and fabric.is_global_zero:
         note(f"{job.label} warning: {selection.warning}".lstrip())
-    identity = digests(stage, parts)
+    # By one process: all have the same slices, which may be many to read.
+    identity = agreed(fabric, digests(stage, parts) if fabric.is_global_zero else {})
     folder = StateFolder(
         job.state / key_of(identity), seconds=job.checkpoint_seconds, steps=job.checkpoint_steps
     )
@@ -187,9 +188,9 @@ def _memory_troubles_told(stage: TrainStage) -> Iterator[None]:
         if "out of memory" not in text and "can't allocate memory" not in text:
             raise
         recipe = stage.recipe
-        size = -(-recipe.batch_size // recipe.accumulate)
         raise UserError(
-            f"there is not enough memory to train {stage.network.name} on {size} images at a time "
+            f"there is not enough memory to train {stage.network.name} on "
+            f"{recipe.images_at_a_time} images at a time "
             f"(batch size {recipe.batch_size}, in {recipe.accumulate} part(s)).",
             "Set SEGREPRO_ACTIVATION_CHECKPOINTING=1 (slower, the same numbers), or raise "
             "`accumulate` in the recipe: the batch then passes in smaller parts.",
